@@ -1,0 +1,218 @@
+"""Every error that NanoGrid raises, in one tree.
+
+    NanoGridError
+    ├── MalformedRequest        the bytes are not what the route reads           (400)
+    ├── InvalidField            well formed, but impossible; names the field     (422)
+    │   ├── ArchiveRefused      an archive that would be unsafe to unpack
+    │   └── RuntimeUnavailable  this grid has nothing that runs the runtime
+    ├── Unauthorized            no token, or a wrong one                         (401)
+    ├── Forbidden               foreign Origin or Host                           (403)
+    ├── NotFound                                                                 (404)
+    │   ├── FunctionNotFound
+    │   ├── RunNotFound
+    │   ├── CodeNotFound
+    │   └── DeadLetterNotFound
+    ├── Conflict                                                                 (409)
+    │   ├── NameTaken
+    │   ├── RevisionConflict    somebody else updated the function first
+    │   ├── IdempotencyConflict same key, other body
+    │   └── RunEnded            the run has an outcome already; also: fenced off
+    ├── TooLarge                                                                 (413)
+    ├── UnsupportedMediaType                                                     (415)
+    ├── TooManyRequests         carries `retry_after_s`                          (429)
+    │   └── BacklogFull
+    └── PlatformError           ours; retryable                                  (503)
+        ├── StoreUnavailable    a store does not answer, or the disk is full
+        ├── SandboxUnavailable  no sandbox can be started on this machine
+        ├── SandboxBroken       a sandbox broke its protocol or vanished
+        ├── LeaseLost           the lease belongs to somebody else by now
+        └── CodeCorrupt         stored bytes do not match their digest
+
+    ConfigError                 a setting is unknown or impossible; raised before anything starts
+
+A function's own failure is never an exception here: it is a value, `model.RunError`.
+"""
+
+
+class NanoGridError(Exception):
+    """Base of all. `code` is the stable machine name; the message says what happened, where, and what to do."""
+
+    code = "internal"
+
+    def __init__(self, detail: str, *, hint: str = "") -> None:
+        """`detail` says what happened and where; `hint` what to do about it."""
+        super().__init__(f"{detail} {hint}".strip())
+        self.detail = detail
+        self.hint = hint
+
+
+class ConfigError(NanoGridError):
+    """Raised when a setting is unknown or impossible, before anything has started."""
+
+    code = "config"
+
+
+class MalformedRequest(NanoGridError):
+    """Raised when a body, header or query cannot be read at all."""
+
+    code = "malformed"
+
+
+class InvalidField(NanoGridError):
+    """Raised when a field is readable but impossible; `path` is its place, such as `$.memoryMb`."""
+
+    code = "invalid_field"
+
+    def __init__(self, detail: str, *, path: str = "$", hint: str = "") -> None:
+        """`path` is the JSON path of the field."""
+        super().__init__(detail, hint=hint)
+        self.path = path
+
+
+class ArchiveRefused(InvalidField):
+    """Raised when an archive is unsafe or unreadable; nothing of it has been written."""
+
+    code = "archive_refused"
+
+
+class RuntimeUnavailable(InvalidField):
+    """Raised when a runtime is known but this grid has nothing that runs it."""
+
+    code = "runtime_unavailable"
+
+
+class Unauthorized(NanoGridError):
+    """Raised when a request carries no token, or not the right one."""
+
+    code = "unauthorized"
+
+
+class Forbidden(NanoGridError):
+    """Raised when a request comes from a foreign Origin or names a foreign Host."""
+
+    code = "forbidden"
+
+
+class NotFound(NanoGridError):
+    """Base of everything that is not there (or not the caller's)."""
+
+    code = "not_found"
+
+
+class FunctionNotFound(NotFound):
+    """Raised when no function (or no such version of it) has that id or name."""
+
+    code = "function_not_found"
+
+
+class RunNotFound(NotFound):
+    """Raised when no run has that id."""
+
+    code = "run_not_found"
+
+
+class CodeNotFound(NotFound):
+    """Raised when the code store has nothing under a digest."""
+
+    code = "code_not_found"
+
+
+class DeadLetterNotFound(NotFound):
+    """Raised when no dead letter belongs to that run."""
+
+    code = "dead_letter_not_found"
+
+
+class Conflict(NanoGridError):
+    """Base of everything that clashes with what is there."""
+
+    code = "conflict"
+
+
+class NameTaken(Conflict):
+    """Raised when another function has the name."""
+
+    code = "name_taken"
+
+
+class RevisionConflict(Conflict):
+    """Raised when the function changed since it was read."""
+
+    code = "revision_conflict"
+
+
+class IdempotencyConflict(Conflict):
+    """Raised when an idempotency key was used before with another body."""
+
+    code = "idempotency_conflict"
+
+
+class RunEnded(Conflict):
+    """Raised when a run has its outcome already, or a later attempt owns it."""
+
+    code = "run_ended"
+
+
+class TooLarge(NanoGridError):
+    """Raised when a body, an archive or a field exceeds its limit; the message names the limit."""
+
+    code = "too_large"
+
+
+class UnsupportedMediaType(NanoGridError):
+    """Raised when a body comes in a media type that the route does not read."""
+
+    code = "unsupported_media_type"
+
+
+class TooManyRequests(NanoGridError):
+    """Raised when a limit is reached; `retry_after_s` is when to come again, in seconds."""
+
+    code = "too_many_requests"
+
+    def __init__(self, detail: str, *, retry_after_s: int = 1, hint: str = "") -> None:
+        """`retry_after_s` goes into the answer's Retry-After header."""
+        super().__init__(detail, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class BacklogFull(TooManyRequests):
+    """Raised when the task queue holds as much as it may."""
+
+    code = "backlog_full"
+
+
+class PlatformError(NanoGridError):
+    """Base of our own failures; what raised it may be tried again."""
+
+    code = "unavailable"
+
+
+class StoreUnavailable(PlatformError):
+    """Raised when a store does not answer or cannot write."""
+
+    code = "store_unavailable"
+
+
+class SandboxUnavailable(PlatformError):
+    """Raised when this machine cannot start a sandbox."""
+
+    code = "sandbox_unavailable"
+
+
+class SandboxBroken(PlatformError):
+    """Raised when a sandbox vanished or broke its protocol for a reason that is not the function's."""
+
+    code = "sandbox_broken"
+
+
+class LeaseLost(PlatformError):
+    """Raised when a lease is extended or acknowledged that is no longer held."""
+
+    code = "lease_lost"
+
+
+class CodeCorrupt(PlatformError):
+    """Raised when stored bytes do not have the digest they are stored under."""
+
+    code = "code_corrupt"

@@ -1,0 +1,36 @@
+"""Identifiers: sortable by time, unguessable, and checked wherever one comes in."""
+
+import os
+import re
+import time
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_IDENTIFIER = re.compile(r"(fn|run)_[0-9abcdefghjkmnpqrstvwxyz]{26}\Z")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+
+
+def _sortable() -> str:
+    """26 characters: 48 bits of milliseconds, then 80 random bits."""
+    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
+
+
+def new_function_id() -> str:
+    """A new function's id, `fn_` and 26 characters."""
+    return "fn_" + _sortable()
+
+
+def new_run_id() -> str:
+    """A new run's id, `run_` and 26 characters; later ones sort after earlier ones."""
+    return "run_" + _sortable()
+
+
+def is_run_id(text: str) -> bool:
+    """Whether the text has the form of a run's id."""
+    return text.startswith("run_") and _IDENTIFIER.match(text) is not None
+
+
+def is_function_reference(text: str) -> bool:
+    """Whether the text could name a function: its id or a name."""
+    return _IDENTIFIER.match(text) is not None or _NAME.match(text) is not None

@@ -1,0 +1,226 @@
+"""The values everybody speaks of: function, run, task, lease, outcome. Frozen, typed, and nothing else.
+
+In JSON every field is camelCase. Times are aware UTC datetimes, durations are milliseconds, sizes are bytes
+unless the name says MB.
+"""
+
+import enum
+from datetime import datetime
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+#: JSON `null`, ready to be placed into an answer.
+NULL = Raw(b"null")
+
+MIN_MEMORY_MB = 128
+MAX_MEMORY_MB = 10_240
+DEFAULT_MEMORY_MB = 128
+MAX_TIMEOUT_MS = 12 * 3_600_000
+DEFAULT_TIMEOUT_MS = 30_000
+MAX_INPUT_BYTES = 6 * 1024 * 1024
+MAX_OUTPUT_BYTES = 6 * 1024 * 1024
+MAX_LOG_BYTES = 256 * 1024
+#: Platform failures after which a task goes to the dead letters.
+MAX_PLATFORM_FAILURES = 5
+
+
+class Record(Struct, frozen=True, rename="camel", kw_only=True):
+    """Base of every value: immutable, camelCase in JSON."""
+
+
+class Network(enum.StrEnum):
+    """What a function may reach."""
+
+    #: Nothing: the sandbox has no network at all.
+    NONE = "none"
+    #: The internet, but neither this machine nor its neighbours.
+    OUTBOUND = "outbound"
+
+
+class Mode(enum.StrEnum):
+    """How the caller waits."""
+
+    SYNC = "sync"
+    ASYNC = "async"
+
+
+class RunStatus(enum.StrEnum):
+    """Where a run stands: queued -> running -> one of the four ends."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    #: The function failed; `error` says how.
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    #: The platform failed five times; the run is among the dead letters.
+    DEAD = "dead"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can happen to the run any more."""
+        return self not in (RunStatus.QUEUED, RunStatus.RUNNING)
+
+
+class ErrorKind(enum.StrEnum):
+    """Why a run did not succeed."""
+
+    #: The handler raised.
+    EXCEPTION = "exception"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    #: The process ended by itself or by a signal.
+    EXITED = "exited"
+    #: The code could not be imported, or the handler not found.
+    INIT_FAILED = "init_failed"
+    RESULT_TOO_LARGE = "result_too_large"
+    RESULT_NOT_SERIALIZABLE = "result_not_serializable"
+    #: The function was deleted before the run could start.
+    FUNCTION_DELETED = "function_deleted"
+    CANCELLED = "cancelled"
+    #: The platform could not run it; `message` has the last reason.
+    PLATFORM = "platform"
+
+
+class Settings(Record, frozen=True, kw_only=True):
+    """What one version of a function runs with."""
+
+    runtime: str
+    handler: str
+    memory_mb: int = DEFAULT_MEMORY_MB
+    timeout_ms: int = DEFAULT_TIMEOUT_MS
+    environment: dict[str, str] = {}
+    network: Network = Network.NONE
+    #: Most runs at once; 0 means as many as the grid has room for.
+    concurrency: int = 0
+    #: How often a failed asynchronous run is tried again.
+    retries: int = 0
+    #: How long a warm sandbox may idle before it is ended, in milliseconds.
+    idle_ttl_ms: int = 600_000
+
+
+class Function(Settings, frozen=True, kw_only=True):
+    """One version of a function: identity, settings, code. Never changed, only followed by the next version."""
+
+    function_id: str
+    name: str
+    version: int
+    #: Digest of the canonical archive: 64 hexadecimal digits.
+    code_sha256: str
+    #: Size of the canonical archive in bytes.
+    code_size: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class RunError(Record, frozen=True, kw_only=True):
+    """How a run failed: a value, never an exception of ours."""
+
+    kind: ErrorKind
+    #: The exception's class in the function's own language, or the kind again.
+    type: str
+    message: str
+    #: The user's frames only, outermost first, one line each.
+    stack_trace: list[str] = []
+
+
+class Logs(Record, frozen=True, kw_only=True):
+    """What a run wrote to stdout and stderr, head and tail of it where it was too much."""
+
+    text: str = ""
+    truncated: bool = False
+
+
+class Usage(Record, frozen=True, kw_only=True):
+    """What a run cost."""
+
+    queued_ms: float = 0.0
+    cold_start: bool = False
+    #: Starting the sandbox and importing the code; 0 when warm.
+    init_ms: float = 0.0
+    duration_ms: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
+class Run(Record, frozen=True, kw_only=True):
+    """What the user asked for and what became of it."""
+
+    run_id: str
+    function_id: str
+    function_name: str
+    version: int
+    status: RunStatus
+    mode: Mode = Mode.SYNC
+    #: JSON as the handler returned it, never re-encoded.
+    output: Raw = NULL
+    error: RunError | None = None
+    logs: Logs = Logs()
+    usage: Usage = Usage()
+    #: Which try this is, from 1; 0 while none has begun.
+    attempt: int = 0
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    #: JSON as the caller sent it; only where one run is read in full.
+    input: Raw | UnsetType = UNSET
+
+
+class Outcome(Record, frozen=True, kw_only=True):
+    """How one attempt ended: everything `RunStore.finish` needs."""
+
+    status: RunStatus
+    output: Raw = NULL
+    error: RunError | None = None
+    logs: Logs = Logs()
+    usage: Usage = Usage()
+
+
+class Task(Record, frozen=True, kw_only=True):
+    """A run's message on the queue."""
+
+    run_id: str
+    function_id: str
+    version: int
+    mode: Mode
+    input: Raw
+    enqueued_at: datetime
+    #: The function's limit on runs at once when the task was sent; 0 means none.
+    concurrency: int = 0
+
+
+class Lease(Record, frozen=True, kw_only=True):
+    """A task held for a limited time."""
+
+    task: Task
+    #: Names this very lease; a redelivered task has another.
+    receipt: str
+    #: How often the task has been handed out, from 1; the fencing token.
+    attempt: int
+    #: How many of those ended by a failure of the platform.
+    failures: int = 0
+
+
+class DeadLetter(Record, frozen=True, kw_only=True):
+    """A task that the platform could not run, and why."""
+
+    run_id: str
+    function_id: str
+    reason: str
+    failures: int
+    buried_at: datetime
+
+
+class LogLine(Record, frozen=True, kw_only=True):
+    """One line that a run wrote."""
+
+    run_id: str
+    function_id: str
+    at: datetime
+    text: str
+
+
+class Depth(Record, frozen=True, kw_only=True):
+    """How much a queue holds."""
+
+    visible: int
+    in_flight: int

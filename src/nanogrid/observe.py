@@ -1,0 +1,63 @@
+"""What the platform says of itself: one event per line with a stable name, and numbers for Prometheus."""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+Log = structlog.stdlib.BoundLogger
+
+
+def make_log(form: str, stream: TextIO = sys.stderr) -> Log:
+    """A logger that writes `json` lines, or lines for a person (`human`), to the stream."""
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=24)
+    )
+    log: Log = structlog.wrap_logger(
+        structlog.PrintLogger(stream),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    return log
+
+
+class Metrics:
+    """The numbers a grid counts. Built once by `bootstrap`, handed to who counts."""
+
+    def __init__(self) -> None:
+        """Each grid has a registry of its own, so that two in one process do not mix."""
+        self.registry = CollectorRegistry()
+        self.runs = Counter("nanogrid_runs", "Runs that ended, by status.", ["status"], registry=self.registry)
+        self.cold_starts = Counter(
+            "nanogrid_cold_starts", "Runs that waited for a sandbox to load their code.", registry=self.registry
+        )
+        self.duration = Histogram(
+            "nanogrid_run_duration_seconds",
+            "Time in the handler.",
+            buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 900),
+            registry=self.registry,
+        )
+        self.queued = Histogram(
+            "nanogrid_run_queued_seconds",
+            "Time from acceptance to the handler.",
+            buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 900),
+            registry=self.registry,
+        )
+        self.backlog = Gauge("nanogrid_backlog", "Tasks that wait.", registry=self.registry)
+        self.in_flight = Gauge("nanogrid_in_flight", "Tasks that are leased.", registry=self.registry)
+        self.sandboxes = Gauge("nanogrid_sandboxes", "Sandboxes, by state.", ["state"], registry=self.registry)
+        self.platform_failures = Counter(
+            "nanogrid_platform_failures", "Attempts that the platform failed at.", registry=self.registry
+        )
+        self.requests = Counter(
+            "nanogrid_http_requests", "HTTP answers, by route and status.", ["route", "status"], registry=self.registry
+        )

@@ -1,0 +1,375 @@
+"""The ports: what the middle needs from the outside, and what it is promised.
+
+Read this page to learn the guarantees. Each promise is a conformance test under `tests/conformance/`, run on every
+backend. Order is part of the design and belongs to the callers: accept before 202; listen before send; store before
+publish; publish before ack.
+
+Unless a docstring says otherwise, a method may raise `StoreUnavailable` when what stands behind it does not answer;
+it may be called again then.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Generic, TypeVar
+
+from msgspec import Raw
+
+from nanogrid.model import (
+    NULL,
+    DeadLetter,
+    Depth,
+    Function,
+    Lease,
+    LogLine,
+    Logs,
+    Network,
+    Outcome,
+    Record,
+    Run,
+    RunError,
+    RunStatus,
+    Task,
+)
+
+T = TypeVar("T")
+
+
+class Page(Record, Generic[T], frozen=True, kw_only=True):
+    """One page of a listing; `next_cursor` continues it and is None on the last page."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+class CodeStore(ABC):
+    """Keeps bytes by their content. A digest is the sha-256 of the bytes, as 64 hexadecimal digits."""
+
+    @abstractmethod
+    async def put(self, content: bytes) -> str:
+        """Keep the bytes and return their digest. Idempotent; atomic: never half a file under a digest."""
+
+    @abstractmethod
+    async def get(self, digest: str) -> bytes:
+        """Return the bytes. Raises `CodeNotFound`; `CodeCorrupt` where they no longer match the digest."""
+
+    @abstractmethod
+    async def delete(self, digest: str) -> None:
+        """Forget the bytes. Idempotent: an absent digest is no error."""
+
+    @abstractmethod
+    async def upload_address(self, digest: str, size: int) -> str:
+        """A URL that takes exactly these bytes, for what is too large for a request.
+
+        What arrives under it is found by `get` with the digest, or refused as `CodeCorrupt`.
+        """
+
+    @abstractmethod
+    async def download_address(self, digest: str) -> str:
+        """A URL from which the bytes can be read for a while. Raises `CodeNotFound`."""
+
+
+class Registry(ABC):
+    """Keeps functions: one record per function, one immutable record per version of it."""
+
+    @abstractmethod
+    async def create(self, function: Function) -> None:
+        """Add a function with its first version. Atomic. Raises `NameTaken`."""
+
+    @abstractmethod
+    async def update(self, function: Function) -> None:
+        """Add the version `function.version` and make it the latest, if the latest is the one before it.
+
+        Atomic compare-and-set: of two racing updates one raises `RevisionConflict`. Raises `FunctionNotFound`.
+        """
+
+    @abstractmethod
+    async def get(self, reference: str, version: int | None = None) -> Function:
+        """The function with that id or name, at that version or the latest. Raises `FunctionNotFound`."""
+
+    @abstractmethod
+    async def list_functions(self, *, limit: int, cursor: str | None = None) -> Page[Function]:
+        """The latest versions in order of name, from the cursor on; reads no more than the page.
+
+        Raises `MalformedRequest` for a cursor that this registry did not make.
+        """
+
+    @abstractmethod
+    async def versions(self, function_id: str) -> list[Function]:
+        """All versions, latest first. Raises `FunctionNotFound`."""
+
+    @abstractmethod
+    async def delete(self, function_id: str) -> list[str]:
+        """Remove the function and its versions; its name is free at once. Raises `FunctionNotFound`.
+
+        Returns the code digests that no function uses any more.
+        """
+
+    @abstractmethod
+    async def uses(self, code_sha256: str) -> bool:
+        """Whether any version of any function has this code."""
+
+
+class RunStore(ABC):
+    """The durable record of runs. The first terminal outcome wins; nothing changes it afterwards."""
+
+    @abstractmethod
+    async def accept(self, run: Run, *, durable: bool, idempotency: tuple[str, str] | None = None) -> Run:
+        """Record a queued run with its input, and return it.
+
+        `idempotency` is the caller's key and the digest of the body: the same pair returns the run that it made the
+        first time (another `run_id` than the one given tells); the same key with another digest raises
+        `IdempotencyConflict`. Atomic under any number of racing calls. With `durable` the record is on disk before
+        this returns; without, the backend may write it later, see `persist`.
+        """
+
+    @abstractmethod
+    async def persist(self, run_id: str) -> None:
+        """Return when all that is known of the run is on disk. Idempotent. Raises `RunNotFound`."""
+
+    @abstractmethod
+    async def start(self, run_id: str, attempt: int) -> Run:
+        """Mark the run as running under this attempt, and return it.
+
+        Raises `RunEnded` where it has ended or a later attempt has begun; `RunNotFound`.
+        """
+
+    @abstractmethod
+    async def finish(self, run_id: str, attempt: int, outcome: Outcome) -> Run:
+        """Store the outcome of this attempt, and return the run with it.
+
+        Atomic. Fenced: raises `RunEnded` where the run has ended, or where a later attempt than this one has begun.
+        An outcome whose status is `queued` ends the attempt only: the run waits for its next try, the error so far
+        kept. Raises `RunNotFound`.
+        """
+
+    @abstractmethod
+    async def get(self, run_id: str) -> Run:
+        """The run in full, with its input. Raises `RunNotFound`: an unknown run is never "pending"."""
+
+    @abstractmethod
+    async def list_runs(
+        self,
+        *,
+        function_id: str | None = None,
+        status: RunStatus | None = None,
+        limit: int,
+        cursor: str | None = None,
+    ) -> Page[Run]:
+        """Runs without their inputs, newest first, from the cursor on; reads no more than the page.
+
+        Raises `MalformedRequest` for a cursor that this store did not make.
+        """
+
+    @abstractmethod
+    async def reopen(self, run_id: str) -> Run:
+        """Make a dead run queued again, and return it with its input. Atomic.
+
+        Raises `RunEnded` where it is not dead; `RunNotFound`.
+        """
+
+
+class TaskQueue(ABC):
+    """Hands tasks to workers. A task is leased, not given: a lease not extended comes back.
+
+    Functions share the queue fairly: they take turns, however many tasks each has waiting. A function never has more
+    tasks leased than its `Task.concurrency` (0: no limit), where the backend can tell.
+    """
+
+    @abstractmethod
+    async def send(self, task: Task, *, durable: bool, delay_s: float = 0.0) -> None:
+        """Put a task on the queue; it can be received after the delay. Raises `BacklogFull`.
+
+        With `durable` the task survives a crash from the moment that this returns.
+        """
+
+    @abstractmethod
+    async def receive(self, *, limit: int, wait_s: float) -> list[Lease]:
+        """Up to `limit` leases, waiting up to `wait_s` for the first; an empty list when none came.
+
+        Safe to cancel: a task is either returned or still on the queue.
+        """
+
+    @abstractmethod
+    async def extend(self, lease: Lease) -> None:
+        """Hold the lease for its full time again, from now. Raises `LeaseLost`."""
+
+    @abstractmethod
+    async def ack(self, lease: Lease) -> None:
+        """The task is done: forget it. Raises `LeaseLost`, and then takes nothing from who holds it now."""
+
+    @abstractmethod
+    async def release(self, lease: Lease, *, delay_s: float = 0.0, failed: bool) -> None:
+        """Give the task back, to be received again after the delay. Raises `LeaseLost`.
+
+        `failed` says that the platform failed at it, which counts towards the dead letters. A return without failure
+        (a drain, a retry by the function's policy) does not count, where the backend can tell.
+        """
+
+    @abstractmethod
+    async def depth(self) -> Depth:
+        """How many tasks wait (delayed ones included), and how many are leased."""
+
+    @property
+    @abstractmethod
+    def lease_s(self) -> float:
+        """How long a lease is held without `extend`, in seconds."""
+
+
+class DeadLetters(ABC):
+    """Tasks that the platform could not run, kept until somebody looks at them."""
+
+    @abstractmethod
+    async def bury(self, lease: Lease, reason: str) -> DeadLetter:
+        """Take the task off the queue and keep it with the reason. Atomic. Raises `LeaseLost`."""
+
+    @abstractmethod
+    async def list_letters(self, *, limit: int, cursor: str | None = None) -> Page[DeadLetter]:
+        """Dead letters, newest first. Raises `MalformedRequest` for a foreign cursor."""
+
+    @abstractmethod
+    async def redrive(self, run_id: str) -> None:
+        """Put the task back on the queue with its failures forgotten. Atomic. Raises `DeadLetterNotFound`."""
+
+
+class Listener(ABC):
+    """Somebody who waits for one run."""
+
+    @abstractmethod
+    async def wait(self, timeout_s: float) -> Run | None:
+        """The ended run as soon as it is published, if the bus carries it; else None.
+
+        None means "look at the run store": the time is over, the bus is down, or it only says that there is news.
+        """
+
+
+class ResultBus(ABC):
+    """Tells whoever waits that a run has ended. A wake-up, not the truth: the run store is the truth."""
+
+    @abstractmethod
+    def listen(self, run_id: str) -> AbstractAsyncContextManager[Listener]:
+        """Listen until the context ends. A run published after it was entered is never missed."""
+
+    @abstractmethod
+    async def publish(self, run: Run) -> None:
+        """Wake all who listen for this run. Never raises where the bus is down: they look at the store then."""
+
+
+class LogFeed(ABC):
+    """Passes log lines on as they are written. What has been missed is in the run store."""
+
+    @abstractmethod
+    async def publish(self, lines: list[LogLine]) -> None:
+        """Pass lines on to whoever follows. Never blocks and never raises; slow followers lose lines."""
+
+    @abstractmethod
+    def follow(self, function_id: str) -> AbstractAsyncContextManager[AsyncIterator[LogLine]]:
+        """Lines of the function from the moment the context is entered."""
+
+
+class Invocation(Record, frozen=True, kw_only=True):
+    """One call of a handler."""
+
+    run_id: str
+    attempt: int
+    input: Raw
+    #: How long the handler has, in milliseconds.
+    timeout_ms: int
+
+
+class Reply(Record, frozen=True, kw_only=True):
+    """How a sandbox answered: an output or an error, never both."""
+
+    output: Raw = NULL
+    error: RunError | None = None
+    logs: Logs = Logs()
+    duration_ms: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
+#: Takes what a run writes, piece by piece, as it is written.
+LogSink = Callable[[bytes], None]
+
+
+class Sandbox(ABC):
+    """One isolated environment: one version of one function, one run at a time.
+
+    After `kill`, and after it died by itself, every method may still be called and does no harm.
+    """
+
+    @abstractmethod
+    async def load(self, function: Function) -> RunError | None:
+        """Import the function's code; once in a sandbox's life. None, or how the import failed.
+
+        Raises `SandboxBroken` where the fault is not the function's.
+        """
+
+    @abstractmethod
+    async def invoke(self, invocation: Invocation, on_log: LogSink | None = None) -> Reply:
+        """Run the handler once. The function's failure, of whatever kind, is a `Reply`.
+
+        Ends by its own clock at the time-out, whatever the function does. Raises `SandboxBroken`. Cancelling it kills
+        the sandbox.
+        """
+
+    @abstractmethod
+    async def kill(self) -> None:
+        """End everything that runs inside, and remove what it left. Idempotent; returns when it is gone."""
+
+    @property
+    @abstractmethod
+    def reusable(self) -> bool:
+        """Whether another run may go in: alive, idle, and nothing about it is in doubt."""
+
+    @property
+    @abstractmethod
+    def memory_mb(self) -> float:
+        """What it occupies now, as far as known, in MB; the pool's budget counts with it."""
+
+
+class SandboxDriver(ABC):
+    """Makes sandboxes of one kind."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Prove that sandboxes can be made here, and sweep what a crash left. Raises `SandboxUnavailable`."""
+
+    @abstractmethod
+    async def create(self, runtime: str, network: Network) -> Sandbox:
+        """Start a spare: the runtime is up, no code yet. Raises `SandboxUnavailable`."""
+
+    @abstractmethod
+    def runtimes(self) -> list[str]:
+        """The runtimes that this driver can start, such as `python3.11`."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End all that is left."""
+
+
+class Claim(Record, frozen=True, kw_only=True):
+    """A sandbox that the pool has given out: loaded, and nobody else's."""
+
+    sandbox: Sandbox
+    cold: bool
+    #: Starting (if no spare was there) and importing, in milliseconds; 0 when warm.
+    init_ms: float = 0.0
+
+
+class SandboxPool(ABC):
+    """The worker's sandboxes: spare and warm."""
+
+    @abstractmethod
+    async def acquire(self, function: Function) -> Claim | RunError:
+        """A sandbox with this version loaded; an error where its import fails.
+
+        Waits while the memory budget is taken. Raises `SandboxUnavailable`, `SandboxBroken`, `CodeNotFound`.
+        """
+
+    @abstractmethod
+    def release(self, claim: Claim) -> None:
+        """Take the sandbox back: warm if it is reusable, else it is ended in the background. Does not block."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End every sandbox."""
