@@ -43,8 +43,6 @@ class Load(Record, frozen=True, kw_only=True):
     version: int
     function_id: str
     memory_mb: int
-    #: Address space or data segment of each process inside, in MB; 0 means no such limit.
-    rlimit_memory_mb: int
     max_output: int = MAX_OUTPUT_BYTES
 
 

@@ -1,0 +1,45 @@
+"""What a driver starts and `guard` drives: one runtime process in its walls, with a control socket and a log pipe."""
+
+import socket
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from nanogrid.model import Function, Record
+
+
+class Ending(Record, frozen=True, kw_only=True):
+    """How the runtime's process ended; exactly one of code and signal is set."""
+
+    exit_code: int | None = None
+    #: The signal's name, such as `SIGSEGV`.
+    signal: str | None = None
+    #: Whether the kernel killed something inside because the memory limit was reached.
+    out_of_memory: bool = False
+
+
+class Cell(ABC):
+    """One started runtime. Naive on purpose: `guard` decides when to call what, and never calls two at once."""
+
+    #: Stream to the runtime, non-blocking; EOF means that the runtime is gone.
+    control: socket.socket
+    #: Read end of the pipe that carries the runtime's stdout and stderr, non-blocking.
+    output: int
+
+    @abstractmethod
+    async def place(self, function: Function, code: Path) -> str:
+        """Make the unpacked code visible inside, read-only, and set the function's memory limit.
+
+        Returns the code's path as the runtime sees it.
+        """
+
+    @abstractmethod
+    async def kill(self) -> None:
+        """End every process inside with SIGKILL and remove what the cell occupied. Idempotent; returns when gone."""
+
+    @abstractmethod
+    async def ended(self) -> Ending:
+        """Wait until the runtime's process is gone, and say how it went. Safe to cancel, and to call again."""
+
+    @abstractmethod
+    def memory_mb(self) -> float:
+        """Resident memory of everything inside now, in MB; 0 where it can't be read any more."""
