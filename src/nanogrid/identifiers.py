@@ -31,6 +31,11 @@ def is_run_id(text: str) -> bool:
     return text.startswith("run_") and _IDENTIFIER.match(text) is not None
 
 
+def is_function_name(text: str) -> bool:
+    """Whether a function may be called so: a name, and nothing that could be an id."""
+    return _NAME.match(text) is not None and _IDENTIFIER.match(text) is None
+
+
 def is_function_reference(text: str) -> bool:
     """Whether the text could name a function: its id or a name."""
     return _IDENTIFIER.match(text) is not None or _NAME.match(text) is not None

@@ -158,6 +158,8 @@ class Run(Record, frozen=True, kw_only=True):
     usage: Usage = Usage()
     #: Which try this is, from 1; 0 while none has begun.
     attempt: int = 0
+    #: How often the function's own retry policy has put it back.
+    retried: int = 0
     created_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None

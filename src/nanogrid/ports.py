@@ -124,6 +124,10 @@ class RunStore(ABC):
         """
 
     @abstractmethod
+    async def withdraw(self, run_id: str) -> None:
+        """Forget a run that was accepted but could not be sent; its idempotency key is free again. Idempotent."""
+
+    @abstractmethod
     async def persist(self, run_id: str) -> None:
         """Return when all that is known of the run is on disk. Idempotent. Raises `RunNotFound`."""
 
@@ -140,7 +144,7 @@ class RunStore(ABC):
 
         Atomic. Fenced: raises `RunEnded` where the run has ended, or where a later attempt than this one has begun.
         An outcome whose status is `queued` ends the attempt only: the run waits for its next try, the error so far
-        kept. Raises `RunNotFound`.
+        kept and `retried` one higher. Raises `RunNotFound`.
         """
 
     @abstractmethod
@@ -254,12 +258,19 @@ class ResultBus(ABC):
     async def publish(self, run: Run) -> None:
         """Wake all who listen for this run. Never raises where the bus is down: they look at the store then."""
 
+    @abstractmethod
+    def cancellations(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """Ids of the runs that are published as cancelled, from the moment the context is entered.
+
+        Workers end what they run then. A missed one is noticed at the next heartbeat.
+        """
+
 
 class LogFeed(ABC):
     """Passes log lines on as they are written. What has been missed is in the run store."""
 
     @abstractmethod
-    async def publish(self, lines: list[LogLine]) -> None:
+    def publish(self, lines: list[LogLine]) -> None:
         """Pass lines on to whoever follows. Never blocks and never raises; slow followers lose lines."""
 
     @abstractmethod

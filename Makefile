@@ -1,0 +1,37 @@
+# The targets that people use; `make help` lists them.
+PYTHON ?= python3
+PY := .venv/bin/python
+export PYTHON
+
+.PHONY: help setup demo up check test format
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+.venv/.made-run: requirements.txt pyproject.toml scripts/make-venv
+	@scripts/make-venv run
+
+.venv/.made-dev: requirements.txt requirements-dev.txt pyproject.toml scripts/make-venv
+	@scripts/make-venv dev
+
+setup: .venv/.made-dev ## make .venv with the development tools
+
+demo: .venv/.made-run ## start a grid, deploy the examples, run each on real input, stop
+	@$(PY) examples/demo.py
+
+up: .venv/.made-run ## start a grid that stays
+	@.venv/bin/nanogrid up
+
+format: .venv/.made-dev ## put the code into form
+	@.venv/bin/ruff format src tests examples
+	@.venv/bin/ruff check --fix src tests
+
+check: .venv/.made-dev ## format, lint, types, imports
+	.venv/bin/ruff format --check src tests examples
+	.venv/bin/ruff check src tests examples
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+
+test: .venv/.made-dev ## the whole test suite
+	.venv/bin/pytest -q -n 2

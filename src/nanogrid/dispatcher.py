@@ -1,0 +1,149 @@
+"""Turns a request to run into a task, waits for its outcome, answers for its state.
+
+The order is the promise: accept before 202, listen before send. A run that was only ever waited for has promised
+nothing to anybody else, so its record may reach the disk after the answer; where the wait runs out it is on disk first.
+"""
+
+from msgspec import UNSET, Raw, structs
+
+from nanogrid.clock import Clock
+from nanogrid.errors import RunEnded, TooManyRequests
+from nanogrid.identifiers import new_run_id
+from nanogrid.model import DeadLetter, ErrorKind, Function, Mode, Outcome, Run, RunError, RunStatus, Task
+from nanogrid.ports import DeadLetters, Page, Registry, ResultBus, RunStore, TaskQueue
+
+#: Fences everything off: no attempt is later than this.
+_LAST_ATTEMPT = 2**31 - 1
+
+
+class Dispatcher:
+    """The box between the API and run store, task queue and result bus."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        run_store: RunStore,
+        task_queue: TaskQueue,
+        dead_letters: DeadLetters,
+        result_bus: ResultBus,
+        clock: Clock,
+        *,
+        max_wait_s: float,
+    ) -> None:
+        """`max_wait_s` bounds how long any request waits for a run."""
+        self._registry = registry
+        self._run_store = run_store
+        self._task_queue = task_queue
+        self._dead_letters = dead_letters
+        self._result_bus = result_bus
+        self._clock = clock
+        self._max_wait_s = max_wait_s
+
+    async def run(
+        self,
+        reference: str,
+        input: Raw,  # noqa: A002 - the API's word
+        *,
+        mode: Mode,
+        wait_s: float | None = None,
+        idempotency: tuple[str, str] | None = None,
+    ) -> Run:
+        """Run the function, and return the ended run; or the run as it stands when the wait is over.
+
+        `wait_s` is how long to wait at most, None as long as allowed; an asynchronous run is not waited for.
+        `idempotency` is the caller's key and the body's digest. Raises `FunctionNotFound`, `BacklogFull`,
+        `IdempotencyConflict`.
+        """
+        function = await self._registry.get(reference)
+        wait_s = 0.0 if mode is Mode.ASYNC else self._bounded(wait_s)
+        durable = wait_s <= 0 or idempotency is not None
+        queued = self._queued(function, input, mode)
+        run = await self._run_store.accept(queued, durable=durable, idempotency=idempotency)
+        if run.run_id != queued.run_id:
+            return await self.get(run.run_id, wait_s=wait_s)
+        if wait_s <= 0:
+            await self._send(run, function, input, durable=durable)
+            return run
+        async with self._result_bus.listen(run.run_id) as listener:
+            await self._send(run, function, input, durable=durable)
+            ended = await listener.wait(wait_s)
+        return ended or await self._unfinished(run.run_id)
+
+    async def get(self, run_id: str, *, wait_s: float = 0.0) -> Run:
+        """The run in full; with `wait_s`, as soon as it has ended or when the time is over. Raises `RunNotFound`."""
+        if wait_s <= 0:
+            return await self._run_store.get(run_id)
+        async with self._result_bus.listen(run_id) as listener:
+            run = await self._run_store.get(run_id)
+            if not run.status.ended:
+                await listener.wait(self._bounded(wait_s))
+                run = await self._run_store.get(run_id)
+        return run
+
+    async def list_runs(
+        self, *, reference: str | None, status: RunStatus | None, limit: int, cursor: str | None
+    ) -> Page[Run]:
+        """Runs, newest first, of one function or all. Raises `FunctionNotFound`, `MalformedRequest`."""
+        function_id = (await self._registry.get(reference)).function_id if reference else None
+        return await self._run_store.list_runs(function_id=function_id, status=status, limit=limit, cursor=cursor)
+
+    async def cancel(self, run_id: str) -> Run:
+        """End a queued or running run as cancelled. Raises `RunEnded` where it has another outcome; `RunNotFound`."""
+        error = RunError(kind=ErrorKind.CANCELLED, type="Cancelled", message="The run was cancelled on request.")
+        outcome = Outcome(status=RunStatus.CANCELLED, error=error)
+        try:
+            run = await self._run_store.finish(run_id, _LAST_ATTEMPT, outcome)
+        except RunEnded:
+            run = await self._run_store.get(run_id)
+            if run.status is not RunStatus.CANCELLED:
+                raise
+            return structs.replace(run, input=UNSET)
+        await self._result_bus.publish(run)
+        return run
+
+    async def list_dead_letters(self, *, limit: int, cursor: str | None) -> Page[DeadLetter]:
+        """What the platform could not run, newest first."""
+        return await self._dead_letters.list_letters(limit=limit, cursor=cursor)
+
+    async def redrive(self, run_id: str) -> Run:
+        """Give a dead run another try. Raises `DeadLetterNotFound`, `RunEnded`, `RunNotFound`."""
+        run = await self._run_store.reopen(run_id)
+        await self._dead_letters.redrive(run_id)
+        return structs.replace(run, input=UNSET)
+
+    def _queued(self, function: Function, input_: Raw, mode: Mode) -> Run:
+        return Run(
+            run_id=new_run_id(),
+            function_id=function.function_id,
+            function_name=function.name,
+            version=function.version,
+            status=RunStatus.QUEUED,
+            mode=mode,
+            created_at=self._clock.now(),
+            input=input_,
+        )
+
+    async def _send(self, run: Run, function: Function, input_: Raw, *, durable: bool) -> None:
+        """Put the run's task on the queue; where the queue is full, nothing of the run stays."""
+        task = Task(
+            run_id=run.run_id,
+            function_id=function.function_id,
+            version=function.version,
+            mode=run.mode,
+            input=input_,
+            enqueued_at=run.created_at,
+            concurrency=function.concurrency,
+        )
+        try:
+            await self._task_queue.send(task, durable=durable)
+        except TooManyRequests:
+            await self._run_store.withdraw(run.run_id)
+            raise
+
+    async def _unfinished(self, run_id: str) -> Run:
+        """The wait is over: whatever is known goes to disk before anybody is told to come back for it."""
+        await self._run_store.persist(run_id)
+        return structs.replace(await self._run_store.get(run_id), input=UNSET)
+
+    def _bounded(self, wait_s: float | None) -> float:
+        return self._max_wait_s if wait_s is None else min(wait_s, self._max_wait_s)

@@ -1,0 +1,212 @@
+"""Deploys, reads, updates and deletes functions.
+
+All or nothing: no archive without a function, no version without code.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from msgspec import UNSET, UnsetType, structs
+
+from nanogrid.archive import Archive, canonical, from_files
+from nanogrid.clock import Clock
+from nanogrid.errors import InvalidField, NanoGridError, RuntimeUnavailable
+from nanogrid.identifiers import is_function_name, new_function_id
+from nanogrid.model import (
+    DEFAULT_MEMORY_MB,
+    DEFAULT_TIMEOUT_MS,
+    Function,
+    Network,
+    Record,
+)
+from nanogrid.ports import CodeStore, Page, Registry
+
+#: Where inline source goes, and the handler that goes with it, by family of runtimes.
+_SOURCE_FILES = {"python": "main.py", "nodejs": "index.js", "command": "main"}
+_DEFAULT_HANDLERS = {"python": "main.handler", "nodejs": "index.handler", "command": "main"}
+_MODULE_SUFFIXES = {"python": (".py", "/__init__.py", ".so"), "nodejs": (".js", ".mjs", ".cjs"), "command": ("",)}
+
+
+class Change(Record, frozen=True, kw_only=True):
+    """What a new version changes; whatever is UNSET stays. `source` and `zip` exclude each other."""
+
+    runtime: str | UnsetType = UNSET
+    handler: str | UnsetType = UNSET
+    source: str | UnsetType = UNSET
+    zip: bytes | UnsetType = UNSET
+    memory_mb: int | UnsetType = UNSET
+    timeout_ms: int | UnsetType = UNSET
+    environment: dict[str, str] | UnsetType = UNSET
+    network: Network | UnsetType = UNSET
+    concurrency: int | UnsetType = UNSET
+    retries: int | UnsetType = UNSET
+    idle_ttl_ms: int | UnsetType = UNSET
+
+
+class ResourceManager:
+    """The box between the API and registry plus code store."""
+
+    def __init__(
+        self, registry: Registry, code_store: CodeStore, clock: Clock, *, runtimes: Callable[[], list[str]]
+    ) -> None:
+        """`runtimes` says what this grid can start now, best first."""
+        self._registry = registry
+        self._code_store = code_store
+        self._clock = clock
+        self._runtimes = runtimes
+        # Storing code and naming it are two stores: nobody may count the users of a digest between the two.
+        self._code_lock = asyncio.Lock()
+
+    async def deploy(self, name: str, change: Change) -> Function:
+        """Make a function with its first version. Raises `InvalidField`, `ArchiveRefused`, `TooLarge`, `NameTaken`."""
+        if not is_function_name(name):
+            raise InvalidField(
+                f"{name[:80]!r} is no function name.",
+                path="$.name",
+                hint="Use 1 to 64 letters, digits, '-' and '_', beginning with a letter.",
+            )
+        if change.runtime is UNSET:
+            raise InvalidField("a function needs a runtime.", path="$.runtime", hint=self._offered())
+        runtime = self._resolve(change.runtime)
+        archive = await self._archive(runtime, change)
+        if archive is None:
+            raise InvalidField("a function needs code.", path="$.source", hint="Send `source` or `zip`.")
+        now = self._clock.now()
+        blank = Function(
+            function_id=new_function_id(),
+            name=name,
+            version=1,
+            runtime=runtime,
+            handler=_DEFAULT_HANDLERS[family(runtime)],
+            memory_mb=DEFAULT_MEMORY_MB,
+            timeout_ms=DEFAULT_TIMEOUT_MS,
+            code_sha256=archive.sha256,
+            code_size=len(archive.content),
+            created_at=now,
+            updated_at=now,
+        )
+        function = _changed(blank, change, runtime)
+        _check_handler(function, archive)
+        return await self._store(function, archive, self._registry.create)
+
+    async def update(self, reference: str, change: Change) -> Function:
+        """Make the next version. Raises `FunctionNotFound`, `RevisionConflict`, and what `deploy` raises."""
+        current = await self._registry.get(reference)
+        runtime = current.runtime if change.runtime is UNSET else self._resolve(change.runtime)
+        archive = await self._archive(runtime, change)
+        function = structs.replace(
+            _changed(current, change, runtime), version=current.version + 1, updated_at=self._clock.now()
+        )
+        if archive is None:
+            if (change.handler, change.runtime) != (UNSET, UNSET):
+                stored = await self._code_store.get(current.code_sha256)
+                _check_handler(function, await asyncio.to_thread(canonical, stored))
+            await self._registry.update(function)
+            return function
+        function = structs.replace(function, code_sha256=archive.sha256, code_size=len(archive.content))
+        _check_handler(function, archive)
+        return await self._store(function, archive, self._registry.update)
+
+    async def get(self, reference: str, version: int | None = None) -> Function:
+        """The function by id or name, at that version or the latest. Raises `FunctionNotFound`."""
+        return await self._registry.get(reference, version)
+
+    async def list_functions(self, *, limit: int, cursor: str | None) -> Page[Function]:
+        """The latest versions by name. Raises `MalformedRequest` for a foreign cursor."""
+        return await self._registry.list_functions(limit=limit, cursor=cursor)
+
+    async def versions(self, reference: str) -> list[Function]:
+        """All versions of a function, latest first. Raises `FunctionNotFound`."""
+        return await self._registry.versions((await self._registry.get(reference)).function_id)
+
+    async def delete(self, reference: str) -> None:
+        """Remove the function, its versions, and archives that nobody else uses. Raises `FunctionNotFound`."""
+        function = await self._registry.get(reference)
+        async with self._code_lock:
+            for digest in await self._registry.delete(function.function_id):
+                await self._code_store.delete(digest)
+
+    async def _archive(self, runtime: str, change: Change) -> Archive | None:
+        """The canonical archive of the code that came with a change; None where none came."""
+        if change.source is not UNSET and change.zip is not UNSET:
+            raise InvalidField("code came twice.", path="$.zip", hint="Send either `source` or `zip`.")
+        if change.source is not UNSET:
+            name = _SOURCE_FILES[family(runtime)]
+            return await asyncio.to_thread(from_files, {name: _encoded(change.source)}, executable={"main"})
+        if change.zip is not UNSET:
+            return await asyncio.to_thread(canonical, change.zip)
+        return None
+
+    async def _store(self, function: Function, archive: Archive, record: Callable) -> Function:  # type: ignore[type-arg]
+        """Keep the code, then name it; where naming fails, the code goes unless somebody else uses it."""
+        async with self._code_lock:
+            await self._code_store.put(archive.content)
+            try:
+                await record(function)
+            except NanoGridError:
+                if not await self._registry.uses(archive.sha256):
+                    await self._code_store.delete(archive.sha256)
+                raise
+        return function
+
+    def _resolve(self, runtime: str) -> str:
+        """The runtime as it will be started: `python3` becomes the best one here. Raises `RuntimeUnavailable`."""
+        offered = self._runtimes()
+        if runtime == "python3":
+            runtime = next((name for name in offered if name.startswith("python3.")), runtime)
+        if runtime not in offered:
+            raise RuntimeUnavailable(
+                f"this grid has no runtime {runtime[:40]!r}.", path="$.runtime", hint=self._offered()
+            )
+        return runtime
+
+    def _offered(self) -> str:
+        return f"It offers: {', '.join(self._runtimes())}."
+
+
+def family(runtime: str) -> str:
+    """`python`, `nodejs` or `command`: what decides about file names and handlers."""
+    return "python" if runtime.startswith("python") else runtime
+
+
+def _changed(function: Function, change: Change, runtime: str) -> Function:
+    settings = {
+        name: value
+        for name in (
+            "handler",
+            "memory_mb",
+            "timeout_ms",
+            "environment",
+            "network",
+            "concurrency",
+            "retries",
+            "idle_ttl_ms",
+        )
+        if (value := getattr(change, name)) is not UNSET
+    }
+    return structs.replace(function, runtime=runtime, **settings)
+
+
+def _check_handler(function: Function, archive: Archive) -> None:
+    """The file that the handler names must be in the archive; everything else shows when the code is imported."""
+    kind = family(function.runtime)
+    module = function.handler if kind == "command" else function.handler.rpartition(".")[0]
+    stem = module.removeprefix("./")
+    if kind == "python":
+        stem = stem.replace(".", "/")
+    if any(stem + suffix in archive.files for suffix in _MODULE_SUFFIXES[kind]):
+        return
+    have = ", ".join(sorted(name for name in archive.files if "/" not in name)[:8]) or "no files at the top"
+    wanted = " or ".join(stem + suffix for suffix in _MODULE_SUFFIXES[kind][:2]) if stem else "a module"
+    raise InvalidField(
+        f"the handler {function.handler[:200]!r} needs {wanted} in the archive, which has {have}.",
+        path="$.handler",
+        hint="Name it as `module.function`." if kind != "command" else "Name an executable of the archive.",
+    )
+
+
+def _encoded(source: str) -> bytes:
+    try:
+        return source.encode()
+    except UnicodeEncodeError as exc:
+        raise InvalidField(f"the source is not valid Unicode at character {exc.start}.", path="$.source") from exc

@@ -1,0 +1,325 @@
+"""Takes tasks, runs them in sandboxes, publishes outcomes.
+
+The order is the promise: store before publish, publish before ack. Leases are extended by one heartbeat for all; who
+loses a lease ends what it runs, and its late outcome is refused by the store.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from nanogrid.clock import Clock, milliseconds
+from nanogrid.errors import FunctionNotFound, LeaseLost, PlatformError, RunEnded, RunNotFound
+from nanogrid.model import (
+    MAX_PLATFORM_FAILURES,
+    ErrorKind,
+    Function,
+    Lease,
+    LogLine,
+    Mode,
+    Outcome,
+    RunError,
+    RunStatus,
+    Usage,
+)
+from nanogrid.observe import Log, Metrics
+from nanogrid.ports import (
+    Claim,
+    DeadLetters,
+    Invocation,
+    LogFeed,
+    Registry,
+    Reply,
+    ResultBus,
+    RunStore,
+    SandboxPool,
+    TaskQueue,
+)
+
+#: How long one `receive` waits before it asks again, in seconds.
+_RECEIVE_WAIT_S = 20.0
+#: First pause before a failed asynchronous run is tried again; it doubles up to the last, in seconds.
+_FIRST_RETRY_S = 1.0
+_LAST_RETRY_S = 300.0
+
+
+class Worker:
+    """The box between task queue and sandboxes."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        run_store: RunStore,
+        task_queue: TaskQueue,
+        dead_letters: DeadLetters,
+        result_bus: ResultBus,
+        log_feed: LogFeed,
+        pool: SandboxPool,
+        clock: Clock,
+        log: Log,
+        metrics: Metrics,
+        *,
+        max_running: int,
+    ) -> None:
+        """`max_running` is how many tasks it holds at once."""
+        self._registry = registry
+        self._run_store = run_store
+        self._task_queue = task_queue
+        self._dead_letters = dead_letters
+        self._result_bus = result_bus
+        self._log_feed = log_feed
+        self._pool = pool
+        self._clock = clock
+        self._log = log
+        self._metrics = metrics
+        self._max_running = max_running
+        # What it works on: run id -> lease and the asyncio task that holds it.
+        self._held: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
+        self._cancelled: set[str] = set()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def run(self) -> None:
+        """Take and run tasks until cancelled; what is held then goes on until `drain`."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._heartbeat())
+            group.create_task(self._watch_cancellations())
+            group.create_task(self._take_tasks())
+
+    async def drain(self, grace_s: float) -> int:
+        """Let what runs end within the grace, give the rest back to the queue; how many were given back."""
+        tasks = [task for _, task in self._held.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace_s)
+        rest = [(lease, task) for lease, task in self._held.values() if not task.done()]
+        for _, task in rest:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in rest), return_exceptions=True)
+        for lease, _ in rest:
+            with contextlib.suppress(LeaseLost):
+                await self._task_queue.release(lease, failed=False)
+        return len(rest)
+
+    async def _take_tasks(self) -> None:
+        while True:
+            await self._room.wait()
+            try:
+                leases = await self._task_queue.receive(
+                    limit=self._max_running - len(self._held), wait_s=_RECEIVE_WAIT_S
+                )
+            except PlatformError as exc:
+                self._log.error("worker.receive_failed", error=str(exc))
+                await self._clock.sleep(1.0)
+                continue
+            for lease in leases:
+                self._hold(lease)
+
+    def _hold(self, lease: Lease) -> None:
+        run_id = lease.task.run_id
+        task = asyncio.create_task(self._work(lease))
+        self._held[run_id] = (lease, task)
+        if len(self._held) >= self._max_running:
+            self._room.clear()
+
+    async def _work(self, lease: Lease) -> None:
+        """One lease from start to end: every way out has answered for the run or given the task back."""
+        run_id = lease.task.run_id
+        try:
+            await self._attempt(lease)
+        except (RunEnded, RunNotFound):
+            # Cancelled, finished by a later attempt, or withdrawn: the task is nobody's any more.
+            await self._ack(lease)
+        except LeaseLost:
+            self._log.warning("worker.lease_lost", run_id=run_id, attempt=lease.attempt)
+        except PlatformError as exc:
+            await self._platform_failed(lease, exc)
+        except asyncio.CancelledError:
+            if run_id not in self._cancelled:
+                raise
+            await self._ack(lease)
+        except Exception as exc:  # noqa: BLE001 - the loop's top: a fault of ours must not lose the task
+            await self._platform_failed(lease, PlatformError(f"{type(exc).__name__}: {exc}"))
+        finally:
+            self._cancelled.discard(run_id)
+            del self._held[run_id]
+            self._room.set()
+
+    async def _attempt(self, lease: Lease) -> None:
+        task = lease.task
+        if lease.failures >= MAX_PLATFORM_FAILURES:
+            await self._bury(lease, "its worker or lease was lost each time")
+            return
+        try:
+            function = await self._registry.get(task.function_id, task.version)
+        except FunctionNotFound:
+            await self._finish(lease, _deleted(task.function_id))
+            return
+        began = self._clock.monotonic()
+        claim = await self._pool.acquire(function)
+        if isinstance(claim, RunError):
+            await self._run_store.start(task.run_id, lease.attempt)
+            spent = milliseconds(self._clock.monotonic() - began)
+            usage = Usage(cold_start=True, init_ms=spent)
+            await self._conclude(lease, function, Reply(error=claim), usage)
+            return
+        await self._run_claimed(lease, function, claim)
+
+    async def _run_claimed(self, lease: Lease, function: Function, claim: Claim) -> None:
+        task = lease.task
+        lines = _LogLines(self._log_feed, self._clock, task.run_id, task.function_id)
+        try:
+            run = await self._run_store.start(task.run_id, lease.attempt)
+            call = Invocation(
+                run_id=task.run_id, attempt=lease.attempt, input=task.input, timeout_ms=function.timeout_ms
+            )
+            reply = await claim.sandbox.invoke(call, lines)
+        finally:
+            self._pool.release(claim)
+            lines.end()
+        started = run.started_at or run.created_at
+        usage = Usage(
+            queued_ms=milliseconds((started - task.enqueued_at).total_seconds()),
+            cold_start=claim.cold,
+            init_ms=claim.init_ms,
+            duration_ms=reply.duration_ms,
+            peak_memory_mb=reply.peak_memory_mb,
+        )
+        await self._conclude(lease, function, reply, usage, retried=run.retried)
+
+    async def _conclude(
+        self, lease: Lease, function: Function, reply: Reply, usage: Usage, *, retried: int = 0
+    ) -> None:
+        """Answer for the attempt: with its outcome, or by another try where the function's policy has one left."""
+        error = reply.error
+        if error is not None and lease.task.mode is Mode.ASYNC and retried < function.retries:
+            again = Outcome(status=RunStatus.QUEUED, error=error, logs=reply.logs, usage=usage)
+            await self._run_store.finish(lease.task.run_id, lease.attempt, again)
+            pause = min(_FIRST_RETRY_S * 2**retried, _LAST_RETRY_S)
+            await self._task_queue.release(lease, delay_s=pause, failed=False)
+            return
+        status = RunStatus.SUCCEEDED if error is None else RunStatus.FAILED
+        await self._finish(
+            lease, Outcome(status=status, output=reply.output, error=error, logs=reply.logs, usage=usage)
+        )
+
+    async def _finish(self, lease: Lease, outcome: Outcome) -> None:
+        """Store, publish, ack: in this order, so that whoever is woken finds the truth, and no ack loses a result."""
+        run = await self._run_store.finish(lease.task.run_id, lease.attempt, outcome)
+        await self._result_bus.publish(run)
+        await self._ack(lease)
+        self._count(outcome)
+
+    async def _ack(self, lease: Lease) -> None:
+        # A lost lease is harmless here: the outcome is stored, and whoever holds the task now is refused.
+        with contextlib.suppress(LeaseLost):
+            await self._task_queue.ack(lease)
+
+    async def _platform_failed(self, lease: Lease, error: PlatformError) -> None:
+        """Ours to repair: another try later, and after the fifth failure the dead letters."""
+        self._metrics.platform_failures.inc()
+        self._log.error(
+            "worker.attempt_failed",
+            run_id=lease.task.run_id,
+            attempt=lease.attempt,
+            failures=lease.failures + 1,
+            error=str(error),
+        )
+        try:
+            if lease.failures + 1 >= MAX_PLATFORM_FAILURES:
+                await self._bury(lease, str(error))
+            else:
+                await self._task_queue.release(lease, delay_s=0.1 * 4**lease.failures, failed=True)
+        except (PlatformError, RunEnded, RunNotFound) as exc:
+            # The lease runs out by itself then, and the task comes back.
+            self._log.error("worker.release_failed", run_id=lease.task.run_id, error=str(exc))
+
+    async def _bury(self, lease: Lease, reason: str) -> None:
+        message = f"The platform failed {MAX_PLATFORM_FAILURES} times at this run; the last reason: {reason}"
+        error = RunError(kind=ErrorKind.PLATFORM, type="DeadLetter", message=message)
+        outcome = Outcome(status=RunStatus.DEAD, error=error)
+        run = await self._run_store.finish(lease.task.run_id, lease.attempt, outcome)
+        await self._run_store.persist(lease.task.run_id)
+        await self._result_bus.publish(run)
+        await self._dead_letters.bury(lease, reason)
+        self._count(outcome)
+
+    def _count(self, outcome: Outcome) -> None:
+        metrics, usage = self._metrics, outcome.usage
+        metrics.runs.labels(outcome.status.value).inc()
+        metrics.duration.observe(usage.duration_ms / 1000)
+        metrics.queued.observe(usage.queued_ms / 1000)
+        if usage.cold_start:
+            metrics.cold_starts.inc()
+
+    async def _heartbeat(self) -> None:
+        """Extend every lease at a third of its time; end what is no longer ours, or cancelled behind our back."""
+        while True:
+            await self._clock.sleep(self._task_queue.lease_s / 3)
+            for lease, task in list(self._held.values()):
+                await self._extend(lease, task)
+
+    async def _extend(self, lease: Lease, task: asyncio.Task[None]) -> None:
+        run_id = lease.task.run_id
+        try:
+            await self._task_queue.extend(lease)
+            run = await self._run_store.get(run_id)
+            if run.status is RunStatus.CANCELLED:
+                self._cancel(run_id)
+        except LeaseLost:
+            task.cancel()
+        except (PlatformError, RunNotFound) as exc:
+            self._log.warning("worker.heartbeat_failed", run_id=run_id, error=str(exc))
+
+    async def _watch_cancellations(self) -> None:
+        async with self._result_bus.cancellations() as run_ids:
+            await self._cancel_each(run_ids)
+
+    async def _cancel_each(self, run_ids: AsyncIterator[str]) -> None:
+        async for run_id in run_ids:
+            self._cancel(run_id)
+
+    def _cancel(self, run_id: str) -> None:
+        held = self._held.get(run_id)
+        if held is not None:
+            self._cancelled.add(run_id)
+            held[1].cancel()
+
+
+class _LogLines:
+    """Cuts what a run writes into lines and passes them to whoever follows."""
+
+    def __init__(self, feed: LogFeed, clock: Clock, run_id: str, function_id: str) -> None:
+        self._feed = feed
+        self._clock = clock
+        self._run_id = run_id
+        self._function_id = function_id
+        self._rest = b""
+
+    def __call__(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        # An endless line is passed on in pieces, so that the rest stays small.
+        if len(self._rest) > 8192:  # noqa: PLR2004
+            lines, self._rest = [*lines, self._rest], b""
+        self._pass_on(lines)
+
+    def end(self) -> None:
+        """Pass on what came without a line's end."""
+        if self._rest:
+            self._pass_on([self._rest])
+
+    def _pass_on(self, lines: list[bytes]) -> None:
+        now = self._clock.now()
+        self._feed.publish(
+            [
+                LogLine(run_id=self._run_id, function_id=self._function_id, at=now, text=line.decode(errors="replace"))
+                for line in lines
+            ]
+        )
+
+
+def _deleted(function_id: str) -> Outcome:
+    message = f"The function {function_id} was deleted before this run could start."
+    return Outcome(
+        status=RunStatus.FAILED,
+        error=RunError(kind=ErrorKind.FUNCTION_DELETED, type="FunctionDeleted", message=message),
+    )
