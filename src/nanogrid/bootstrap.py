@@ -39,3 +39,56 @@ class Started(Record, frozen=True, kw_only=True):
     runtimes: list[str]
     notes: list[str]
     data: Path
+
+
+async def serve(config: Config, *, on_ready: Callable[[Started], None]) -> None:
+    """Run a grid on this machine until SIGTERM or SIGINT, then drain.
+
+    `on_ready` is called once, when requests are answered. Raises `ConfigError` and `SandboxUnavailable` before that.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with grid(config) as started:
+        on_ready(started)
+        await stop.wait()
+
+
+@asynccontextmanager
+async def grid(config: Config) -> AsyncIterator[Started]:
+    """A whole grid for as long as the context lasts: gateway, middle, local backend, worker, sandboxes."""
+    _check_address(config)
+    clock, log, metrics = Clock(), make_log(config.log_format), Metrics()
+    _own_folder(config.data)
+    async with (
+        open_local(config.data, clock, lease_s=config.lease_s, max_backlog=config.max_backlog) as backend,
+        open_sandboxes(config, backend.code_store, clock, log) as sandboxes,
+    ):
+        resource_manager = ResourceManager(
+            backend.registry, backend.code_store, clock, runtimes=sandboxes.driver.runtimes
+        )
+        dispatcher = Dispatcher(
+            backend.registry,
+            backend.run_store,
+            backend.task_queue,
+            backend.dead_letters,
+            backend.result_bus,
+            clock,
+            max_wait_s=_MAX_WAIT_S,
+        )
+        worker = Worker(
+            backend.registry,
+            backend.run_store,
+            backend.task_queue,
+            backend.dead_letters,
+            backend.result_bus,
+            backend.log_feed,
+            sandboxes.pool,
+            clock,
+            log,
+            metrics,
+            max_running=config.max_running,
+        )
+        await dispatcher.recover()
+        ...

@@ -2,11 +2,14 @@
 
     NanoGridError
     ├── MalformedRequest        the bytes are not what the route reads           (400)
+    ├── MethodNotAllowed        carries `allowed`                                (405)
+    ├── SlowRequest             the body did not arrive in time                  (408)
     ├── InvalidField            well formed, but impossible; names the field     (422)
     │   ├── ArchiveRefused      an archive that would be unsafe to unpack
     │   └── RuntimeUnavailable  this grid has nothing that runs the runtime
     ├── Unauthorized            no token, or a wrong one                         (401)
-    ├── Forbidden               foreign Origin or Host                           (403)
+    ├── Forbidden               foreign Origin                                   (403)
+    ├── Misdirected             foreign Host                                     (421)
     ├── NotFound                                                                 (404)
     │   ├── FunctionNotFound
     │   ├── RunNotFound
@@ -18,6 +21,8 @@
     │   ├── IdempotencyConflict same key, other body
     │   └── RunEnded            the run has an outcome already; also: fenced off
     ├── TooLarge                                                                 (413)
+    │   ├── AddressTooLong                                                       (414)
+    │   └── HeadersTooLarge                                                      (431)
     ├── UnsupportedMediaType                                                     (415)
     ├── TooManyRequests         carries `retry_after_s`                          (429)
     │   └── BacklogFull
@@ -58,6 +63,23 @@ class MalformedRequest(NanoGridError):
     code = "malformed"
 
 
+class MethodNotAllowed(NanoGridError):
+    """Raised when the path is there, but not for this method; `allowed` are the methods it has."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, detail: str, *, allowed: tuple[str, ...], hint: str = "") -> None:
+        """`allowed` goes into the answer's Allow header."""
+        super().__init__(detail, hint=hint)
+        self.allowed = allowed
+
+
+class SlowRequest(NanoGridError):
+    """Raised when a body does not arrive in time."""
+
+    code = "slow_request"
+
+
 class InvalidField(NanoGridError):
     """Raised when a field is readable but impossible; `path` is its place, such as `$.memoryMb`."""
 
@@ -88,9 +110,15 @@ class Unauthorized(NanoGridError):
 
 
 class Forbidden(NanoGridError):
-    """Raised when a request comes from a foreign Origin or names a foreign Host."""
+    """Raised when a request comes from a page of a foreign Origin."""
 
     code = "forbidden"
+
+
+class Misdirected(NanoGridError):
+    """Raised when a request names a Host that this grid is not."""
+
+    code = "misdirected"
 
 
 class NotFound(NanoGridError):
@@ -157,6 +185,18 @@ class TooLarge(NanoGridError):
     """Raised when a body, an archive or a field exceeds its limit; the message names the limit."""
 
     code = "too_large"
+
+
+class AddressTooLong(TooLarge):
+    """Raised when a request's URL exceeds its limit."""
+
+    code = "address_too_long"
+
+
+class HeadersTooLarge(TooLarge):
+    """Raised when a request's headers are too many or too large."""
+
+    code = "headers_too_large"
 
 
 class UnsupportedMediaType(NanoGridError):

@@ -7,7 +7,7 @@ unless the name says MB.
 import enum
 from datetime import datetime
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 #: JSON `null`, ready to be placed into an answer.
 NULL = Raw(b"null")
@@ -151,8 +151,8 @@ class Run(Record, frozen=True, kw_only=True):
     version: int
     status: RunStatus
     mode: Mode = Mode.SYNC
-    #: JSON as the handler returned it, never re-encoded.
-    output: Raw = NULL
+    #: JSON as the handler returned it, never re-encoded. Made by a factory: a schema cannot show a Raw default.
+    output: Raw = field(default_factory=lambda: NULL)
     error: RunError | None = None
     logs: Logs = Logs()
     usage: Usage = Usage()

@@ -31,6 +31,17 @@ RESULT = 18
 FRAME_MARGIN = 64 * 1024
 MAX_FRAME = MAX_OUTPUT_BYTES + FRAME_MARGIN
 HEADER = struct.Struct(">IB")
+#: A kind that no byte can be: the header was impossible, and nothing after it has been read. The payload is the header.
+REFUSED = 256
+
+#: Reading nested JSON uses up the interpreter's stack: so many levels stay free for who reads it from deeper in.
+_SPARE_LEVELS = 500
+#: What is read at once while no frame has begun, and while one is under way.
+_READ_FIRST = 64 * 1024
+_READ_MORE = 256 * 1024
+
+#: Kind and payload.
+Frame = tuple[int, bytes | memoryview]
 
 
 class Load(Record, frozen=True, kw_only=True):
@@ -83,9 +94,27 @@ class Result(Record, frozen=True, kw_only=True):
     dirty: bool = False
 
 
+class _LongError(Record, frozen=True, kw_only=True):
+    """A `WireError` without its trace: a million empty lines fit into a frame, and would become a million objects."""
+
+    kind: str
+    type: str
+    message: str
+
+
+class _LongResult(Record, frozen=True, kw_only=True):
+    nonce: str
+    output: Raw = NULL
+    error: _LongError | None = None
+    peak_memory_kb: int = 0
+    dirty: bool = False
+
+
 _encoder = msgspec.json.Encoder()
 _result_decoder = msgspec.json.Decoder(Result)
+_long_result_decoder = msgspec.json.Decoder(_LongResult)
 _loaded_decoder = msgspec.json.Decoder(Loaded)
+_depth_decoder = msgspec.json.Decoder(Raw)
 
 
 def encode(kind: int, payload: Record) -> bytearray:
@@ -96,44 +125,92 @@ def encode(kind: int, payload: Record) -> bytearray:
     return frame
 
 
-def decode_result(payload: bytes | bytearray | memoryview) -> Result:
-    """Read a RESULT payload. Raises `SandboxBroken` where it is not one."""
+def decode_result(payload: bytes | memoryview) -> Result:
+    """Read a RESULT payload, its output checked to be JSON in UTF-8.
+
+    Raises `SandboxBroken` where it is not one, `RecursionError` where its output nests too deep.
+    """
     try:
-        return _result_decoder.decode(payload)
+        result = _result_decoder.decode(payload) if len(payload) <= FRAME_MARGIN else _decode_long_result(payload)
+        # A Raw is checked as JSON, but not as UTF-8.
+        str(result.output, "utf-8")
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise SandboxBroken(f"the runtime sent a result that cannot be read: {exc}") from exc
+    check_depth(result.output)
+    return result
 
 
-def decode_loaded(payload: bytes | bytearray | memoryview) -> Loaded:
+def decode_loaded(payload: bytes | memoryview) -> Loaded:
     """Read a LOADED payload. Raises `SandboxBroken` where it is not one."""
+    if len(payload) > FRAME_MARGIN:
+        raise SandboxBroken(f"the runtime sent a load report of {len(payload)} bytes; {FRAME_MARGIN} are allowed")
     try:
         return _loaded_decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise SandboxBroken(f"the runtime sent a load report that cannot be read: {exc}") from exc
 
 
+def check_depth(text: Raw) -> None:
+    """Raise `RecursionError` where the JSON nests so deep that reading it elsewhere could fail."""
+    if len(text) <= _SPARE_LEVELS:
+        return
+    content = bytes(text)
+    if content.count(b"[") + content.count(b"{") > _SPARE_LEVELS // 2:
+        _depth_decoder.decode(b"[" * _SPARE_LEVELS + content + b"]" * _SPARE_LEVELS)
+
+
+def _decode_long_result(payload: bytes | memoryview) -> Result:
+    long = _long_result_decoder.decode(payload)
+    error = None
+    if long.error is not None:
+        error = WireError(kind=long.error.kind, type=long.error.type, message=long.error.message)
+    return Result(
+        nonce=long.nonce, output=long.output, error=error, peak_memory_kb=long.peak_memory_kb, dirty=long.dirty
+    )
+
+
 class FrameReader:
-    """Cuts a byte stream into frames. Bounded: holds one frame at most and refuses a longer one at its header."""
+    """Cuts a byte stream into frames, the same however the stream is chopped.
+
+    Bounded: whoever feeds it `wants` bytes at most makes it hold one frame at most, and a longer one is refused at its
+    header: it comes as a last frame of kind `REFUSED`.
+    """
 
     def __init__(self, max_frame: int = MAX_FRAME) -> None:
         """`max_frame` is the largest payload in bytes."""
         self._max = max_frame
-        self._buffer = bytearray()
+        self._held = bytearray()
+        self._refused = False
+        #: How many bytes to read next, at most.
+        self.wants = _READ_FIRST
 
-    def feed(self, data: bytes | memoryview) -> list[tuple[int, bytes]]:
-        """Add bytes; return the frames they complete, as kind and payload. Raises `SandboxBroken`."""
-        buffer = self._buffer
-        buffer += data
-        frames: list[tuple[int, bytes]] = []
-        start = 0
-        while len(buffer) - start >= HEADER.size:
-            length, kind = HEADER.unpack_from(buffer, start)
-            if not 1 <= length <= self._max + 1:
-                raise SandboxBroken(f"the runtime announced a frame of {length} bytes; {self._max} are allowed")
+    @property
+    def held(self) -> int:
+        """How many bytes of an unfinished frame it holds."""
+        return len(self._held)
+
+    def feed(self, data: bytes | memoryview) -> list[Frame]:
+        """Add bytes; return the frames that they complete."""
+        if self._refused:
+            return []
+        held = self._held
+        held += data
+        frames: list[Frame] = []
+        start, missing = 0, 0
+        while len(held) - start >= HEADER.size:
+            length, kind = HEADER.unpack_from(held, start)
             end = start + 4 + length
-            if len(buffer) < end:
+            if not 1 <= length <= self._max + 1:
+                frames.append((REFUSED, bytes(held[start : start + HEADER.size])))
+                self._refused, start = True, len(held)
                 break
-            frames.append((kind, bytes(memoryview(buffer)[start + HEADER.size : end])))
+            if len(held) < end:
+                missing = end - len(held)
+                break
+            frames.append((kind, memoryview(held)[start + HEADER.size : end]))
             start = end
-        del buffer[:start]
+        # The frames keep the old buffer as it is; what is left over begins a new one.
+        if start:
+            self._held = held[start:]
+        self.wants = min(missing, _READ_MORE) or _READ_FIRST
         return frames

@@ -18,11 +18,13 @@ class Ending(Record, frozen=True, kw_only=True):
 
 
 class Cell(ABC):
-    """One started runtime. Naive on purpose: `guard` decides when to call what, and never calls two at once."""
+    """One started runtime. Naive on purpose: `guard` decides when to call what, and never calls two at once,
+    but for `kill`, which may come at any time.
+    """
 
-    #: Stream to the runtime, non-blocking; EOF means that the runtime is gone.
+    #: Stream to the runtime, non-blocking; EOF means that the runtime is gone. The guard closes it, not the cell.
     control: socket.socket
-    #: Read end of the pipe that carries the runtime's stdout and stderr, non-blocking.
+    #: Read end of the pipe that carries the runtime's stdout and stderr, non-blocking. The guard closes it as well.
     output: int
 
     @abstractmethod

@@ -1,0 +1,4 @@
+"""The HTTP API without a web framework: one route table, its values, its errors.
+
+The gateway serves it, and so do the Lambdas.
+"""

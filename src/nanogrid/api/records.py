@@ -1,0 +1,129 @@
+"""What comes in and goes out besides the records of `model`: one struct per body and query, its limits in its types."""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from nanogrid.model import (
+    MAX_MEMORY_MB,
+    MAX_TIMEOUT_MS,
+    MIN_MEMORY_MB,
+    Function,
+    LogLine,
+    Mode,
+    Network,
+    Record,
+    RunStatus,
+)
+from nanogrid.resource_manager import Change
+
+#: Environment variables of a function, names and values together, in bytes.
+MAX_ENVIRONMENT_BYTES = 32 * 1024
+
+Name = Annotated[str, Meta(pattern="^[A-Za-z][A-Za-z0-9_-]{0,63}$", description="Letters, digits, '-' and '_'.")]
+Runtime = Annotated[
+    str, Meta(min_length=1, max_length=40, description="`python3`, `python3.11`, `nodejs` or `command`.")
+]
+Handler = Annotated[str, Meta(min_length=1, max_length=255, description="`module.function`, or an executable.")]
+MemoryMb = Annotated[int, Meta(ge=MIN_MEMORY_MB, le=MAX_MEMORY_MB)]
+TimeoutMs = Annotated[int, Meta(ge=1, le=MAX_TIMEOUT_MS)]
+Concurrency = Annotated[int, Meta(ge=0, le=10_000, description="Most runs at once; 0: as many as there is room for.")]
+Retries = Annotated[int, Meta(ge=0, le=10, description="Tries again of a failed asynchronous run.")]
+IdleTtlMs = Annotated[int, Meta(ge=0, le=86_400_000, description="How long a warm sandbox may idle.")]
+VariableName = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=255)]
+VariableValue = Annotated[str, Meta(max_length=MAX_ENVIRONMENT_BYTES)]
+Environment = Annotated[dict[VariableName, VariableValue], Meta(description="At most 32 KiB, names and values.")]
+Source = Annotated[str, Meta(max_length=5 * 1024 * 1024, description="One file's code, in place of `zip`.")]
+Archive = Annotated[bytes, Meta(description="A zip archive, base64 in JSON, a file in multipart.")]
+Limit = Annotated[int, Meta(ge=1, le=200)]
+Cursor = Annotated[str, Meta(min_length=1, max_length=1024, description="`nextCursor` of the page before.")]
+Reference = Annotated[str, Meta(min_length=1, max_length=64, description="A function's id or name.")]
+
+
+class Update(Change, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The next version of a function: what is absent stays as it is."""
+
+    runtime: Runtime | UnsetType = UNSET
+    handler: Handler | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
+    zip: Archive | UnsetType = UNSET
+    memory_mb: MemoryMb | UnsetType = UNSET
+    timeout_ms: TimeoutMs | UnsetType = UNSET
+    environment: Environment | UnsetType = UNSET
+    network: Network | UnsetType = UNSET
+    concurrency: Concurrency | UnsetType = UNSET
+    retries: Retries | UnsetType = UNSET
+    idle_ttl_ms: IdleTtlMs | UnsetType = UNSET
+
+
+class Deployment(Update, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A function's first version; the code is `source` or `zip`."""
+
+    name: Name
+    runtime: Runtime
+
+
+class RunRequest(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A wish to run a function."""
+
+    function_id: Reference
+    #: Any JSON value; null where absent. It reaches the function byte by byte as it was sent.
+    input: Raw | UnsetType = UNSET
+    mode: Mode = Mode.SYNC
+
+
+class Query(Struct, frozen=True, rename="camel", kw_only=True, forbid_unknown_fields=True):
+    """Base of every query: what is not named in it is refused."""
+
+
+class PageQuery(Query, frozen=True, kw_only=True):
+    """Where a listing goes on."""
+
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class RunsQuery(PageQuery, frozen=True, kw_only=True):
+    """Which runs to list."""
+
+    function_id: Reference | None = None
+    status: RunStatus | None = None
+
+
+class VersionQuery(Query, frozen=True, kw_only=True):
+    """Which version; the latest where absent."""
+
+    version: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+
+
+class WaitQuery(Query, frozen=True, kw_only=True):
+    """How long to wait for the end of a run."""
+
+    wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
+
+
+class LogsQuery(Query, frozen=True, kw_only=True):
+    """Which log lines: the latest so many, or those from now on as they are written."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 200
+    follow: bool = False
+
+
+class FunctionDetail(Function, frozen=True, kw_only=True):
+    """A function with what its recent runs recommend; absent while there are none."""
+
+    recommended_memory_mb: int | UnsetType = UNSET
+    recommended_timeout_ms: int | UnsetType = UNSET
+
+
+class LogLines(Record, frozen=True, kw_only=True):
+    """Log lines, oldest first."""
+
+    lines: list[LogLine]
+
+
+class Health(Record, frozen=True, kw_only=True):
+    """That the grid is there."""
+
+    status: str
+    version: str

@@ -1,0 +1,97 @@
+"""The handlers about runs."""
+
+from msgspec import UNSET, structs
+
+from nanogrid.api.message import Answer, Request, json_answer
+from nanogrid.api.preferences import Preferences, read_idempotency, read_preferences
+from nanogrid.api.reading import read_json, read_query
+from nanogrid.api.records import PageQuery, RunRequest, RunsQuery, WaitQuery
+from nanogrid.api.services import Services
+from nanogrid.errors import FunctionNotFound, RunNotFound, TooLarge
+from nanogrid.identifiers import is_function_reference, is_run_id
+from nanogrid.model import MAX_INPUT_BYTES, NULL, Mode, Run
+
+
+async def run_function(request: Request, services: Services) -> Answer:
+    """Run a function, and answer with how it ended, or with where to ask later."""
+    wish = await read_json(request, RunRequest)
+    _check(wish, request)
+    preferences = read_preferences(request.headers)
+    idempotency = read_idempotency(request.headers, request.body)
+    asynchronous = preferences.respond_async or wish.mode is Mode.ASYNC
+    run = await services.dispatcher.run(
+        wish.function_id,
+        NULL if wish.input is UNSET else wish.input,
+        mode=Mode.ASYNC if asynchronous else Mode.SYNC,
+        wait_s=preferences.wait_s,
+        idempotency=idempotency,
+    )
+    if asynchronous and preferences.wait_s and not run.status.ended:
+        run = await services.dispatcher.get(run.run_id, wait_s=preferences.wait_s)
+    return _run_answer(run, preferences)
+
+
+async def get_run(request: Request, services: Services) -> Answer:
+    """State and outcome; waits for the end where asked to."""
+    wait_s = read_query(request, WaitQuery).wait_ms / 1000
+    return json_answer(await services.dispatcher.get(_run_id(request.params["id"]), wait_s=wait_s))
+
+
+async def list_runs(request: Request, services: Services) -> Answer:
+    """History, newest first."""
+    query = read_query(request, RunsQuery)
+    if query.function_id is not None:
+        _check_reference(query.function_id)
+    page = await services.dispatcher.list_runs(
+        reference=query.function_id, status=query.status, limit=query.limit, cursor=query.cursor
+    )
+    return json_answer(page)
+
+
+async def cancel_run(request: Request, services: Services) -> Answer:
+    """End a queued or running run."""
+    return json_answer(await services.dispatcher.cancel(_run_id(request.params["id"])))
+
+
+async def list_dead_letters(request: Request, services: Services) -> Answer:
+    """What the platform could not run."""
+    query = read_query(request, PageQuery)
+    return json_answer(await services.dispatcher.list_dead_letters(limit=query.limit, cursor=query.cursor))
+
+
+async def redrive(request: Request, services: Services) -> Answer:
+    """Give a dead run another try."""
+    run = await services.dispatcher.redrive(_run_id(request.params["runId"]))
+    return json_answer(run, status=202, headers=(("location", f"/runs/{run.run_id}"),))
+
+
+def _check(wish: RunRequest, request: Request) -> None:
+    _check_reference(wish.function_id)
+    # Only a body that is larger than the largest input can hold one that is too large.
+    if len(request.body) > MAX_INPUT_BYTES and wish.input is not UNSET and len(bytes(wish.input)) > MAX_INPUT_BYTES:
+        raise TooLarge(
+            f"the input has {len(bytes(wish.input))} bytes; {MAX_INPUT_BYTES} are allowed.",
+            hint="Put large data where the function can fetch it.",
+        )
+
+
+def _check_reference(reference: str) -> None:
+    if not is_function_reference(reference):
+        raise FunctionNotFound(f"there is no function {reference[:80]!r}.", hint="GET /functions lists them.")
+
+
+def _run_id(run_id: str) -> str:
+    """The run's id as the path has it; nothing else gets further."""
+    if not is_run_id(run_id):
+        raise RunNotFound(f"there is no run {run_id[:80]!r}.", hint="GET /runs lists them.")
+    return run_id
+
+
+def _run_answer(run: Run, preferences: Preferences) -> Answer:
+    """200 with the ended run; 202 with its address while it has not ended. The caller knows the input."""
+    if run.input is not UNSET:
+        run = structs.replace(run, input=UNSET)
+    applied = preferences.applied()
+    if run.status.ended:
+        return json_answer(run, headers=applied)
+    return json_answer(run, status=202, headers=(("location", f"/runs/{run.run_id}"), *applied))

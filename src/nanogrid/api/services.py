@@ -1,0 +1,25 @@
+"""The boxes that the routes call."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from nanogrid.dispatcher import Dispatcher
+from nanogrid.ports import LogFeed
+from nanogrid.resource_manager import ResourceManager
+
+
+class Services(Struct, frozen=True):
+    """Everything a handler may use."""
+
+    resource_manager: ResourceManager
+    dispatcher: Dispatcher
+    log_feed: LogFeed
+    #: The metrics in Prometheus' text format, fresh.
+    metrics_text: Callable[[], bytes]
+    #: None where the grid can serve; else the reason why not.
+    ready: Callable[[], str | None]
+    #: NanoGrid's own version.
+    version: str
+    #: How often a silent stream says that it is still there, in seconds.
+    heartbeat_s: float = 15.0

@@ -1,0 +1,134 @@
+"""The code store as a folder: a file per content, named by its digest."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+from pathlib import Path
+
+from nanogrid.backends.local.faults import translated
+from nanogrid.errors import CodeCorrupt, CodeNotFound
+from nanogrid.ports import CodeStore
+
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+
+
+class LocalCodeStore(CodeStore):
+    """Files below `folder`, two levels of folders deep; `incoming` takes what is written by address."""
+
+    def __init__(self, folder: Path) -> None:
+        """Folders are made when they are needed."""
+        self._folder = folder
+        self._incoming = folder / "incoming"
+
+    async def put(self, content: bytes) -> str:
+        """See the port. On disk, name and all, when this returns."""
+        return await asyncio.to_thread(self._put, content)
+
+    async def get(self, digest: str) -> bytes:
+        """See the port."""
+        return await asyncio.to_thread(self._get, digest)
+
+    async def delete(self, digest: str) -> None:
+        """See the port."""
+        await asyncio.to_thread(self._delete, digest)
+
+    async def upload_address(self, digest: str, size: int) -> str:
+        """A file: URL; whoever shares the machine writes the file."""
+        return await asyncio.to_thread(self._upload_address, digest)
+
+    async def download_address(self, digest: str) -> str:
+        """A file: URL; valid until the content is deleted."""
+        await self.get(digest)
+        return self._path(digest).as_uri()
+
+    def _put(self, content: bytes) -> str:
+        digest = hashlib.sha256(content).hexdigest()
+        path = self._path(digest)
+        with translated(f"storing code as {path}"):
+            # What is there is written again where it has rotted: put heals.
+            if not path.exists() or _digest_of(path.read_bytes()) != digest:
+                _write_whole(path, content)
+        return digest
+
+    def _get(self, digest: str) -> bytes:
+        path = self._path(digest)
+        content = _read(path)
+        if content is None:
+            content = _read(self._incoming / digest)
+            if content is None:
+                raise _not_found(digest)
+        if _digest_of(content) != digest:
+            raise CodeCorrupt(
+                f"the bytes stored for {digest} in {path.parent} do not match it.", hint="Deploy the code again."
+            )
+        if not path.exists():
+            self._adopt(digest, content)
+        return content
+
+    def _adopt(self, digest: str, content: bytes) -> None:
+        """Move what arrived by address, now that it is known to be whole, to where it belongs."""
+        self._put(content)
+        with translated(f"removing the upload {digest}"):
+            (self._incoming / digest).unlink(missing_ok=True)
+
+    def _delete(self, digest: str) -> None:
+        for path in (self._path(digest), self._incoming / digest):
+            with translated(f"deleting code from {path}"):
+                path.unlink(missing_ok=True)
+
+    def _upload_address(self, digest: str) -> str:
+        self._path(digest)
+        with translated(f"making the folder {self._incoming}"):
+            self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return (self._incoming / digest).as_uri()
+
+    def _path(self, digest: str) -> Path:
+        # A digest becomes a path, so nothing else may pass.
+        if not _DIGEST.match(digest):
+            raise _not_found(digest)
+        return self._folder / digest[:2] / digest[2:4] / digest
+
+
+def _not_found(digest: str) -> CodeNotFound:
+    return CodeNotFound(f"the code store has nothing under {digest[:80]!r}.")
+
+
+def _digest_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read(path: Path) -> bytes | None:
+    with translated(f"reading code from {path}"):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write beside, then rename: under its name a file is whole, and stays so through a power cut."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        with beside.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.rename(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+    for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
+        _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

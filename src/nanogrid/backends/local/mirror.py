@@ -1,0 +1,156 @@
+"""A table that follows memory: changes by key, the last one wins, written in groups."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Generic, TypeVar
+
+from nanogrid.backends.local.database import Database
+
+V = TypeVar("V")
+#: What becomes of each key; None is its end.
+Changes = dict[str, V | None]
+
+#: How long a change that nobody waits for may stay in memory, in seconds, and after a failure.
+_FLUSH_S = 0.05
+_RETRY_S = 1.0
+#: How many changes, or bytes of them, go out at once instead.
+_FLUSH_COUNT = 500
+_FLUSH_BYTES = 8 * 1024 * 1024
+#: From here on whoever adds changes must wait for the disk.
+_FULL_COUNT = 5_000
+_FULL_BYTES = 64 * 1024 * 1024
+
+#: Rows in one statement: SQLite then works through them without taking the interpreter's lock in between.
+_BULKS = (128, 16, 1)
+
+
+class _Batch(Generic[V]):
+    def __init__(self) -> None:
+        self.changes: Changes[V] = {}
+        #: Keys whose change somebody waits for.
+        self.awaited: set[str] = set()
+        self.weight = 0
+
+
+class Mirror(Generic[V]):
+    """The changes that memory has and the table has not.
+
+    A change by `write` goes out at once, and is its caller's to repair where the disk refuses it. A change by `put`
+    goes out soon, or with whatever goes out before, and is kept until the disk takes it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        save: Callable[[sqlite3.Connection, Changes[V]], None],
+        on_saved: Callable[[Changes[V]], None] = lambda changes: None,
+    ) -> None:
+        """`save` writes changes into the table; `on_saved` hears which are on disk now."""
+        self._database = database
+        self._save = save
+        self._on_saved = on_saved
+        self._dirty = _Batch[V]()
+        self._flying: _Batch[V] | None = None
+        # The flush that will take what is dirty, and the one that is being written.
+        self._next: asyncio.Future[None] | None = None
+        self._current: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether the disk does not keep up, so that more changes have to wait: `await flush()`."""
+        flying = self._flying
+        count, weight = len(self._dirty.changes), self._dirty.weight
+        if flying is not None:
+            count, weight = count + len(flying.changes), weight + flying.weight
+        return count >= _FULL_COUNT or weight >= _FULL_BYTES
+
+    def put(self, key: str, value: V | None, *, weight: int = 0) -> None:
+        """Write the change soon; `weight` is what it holds in memory until then, in bytes."""
+        self._add(key, value, weight)
+        self._dirty.awaited.discard(key)
+        if len(self._dirty.changes) >= _FLUSH_COUNT or self._dirty.weight >= _FLUSH_BYTES:
+            self._enlist()
+        else:
+            self._flush_within(_FLUSH_S)
+
+    def write(self, key: str, value: V | None, *, weight: int = 0) -> asyncio.Future[None]:
+        """Write the change now. The future is done when it is on disk; never cancel it: shield it."""
+        self._add(key, value, weight)
+        self._dirty.awaited.add(key)
+        return self._enlist()
+
+    async def flush(self) -> None:
+        """Return when every change so far is on disk. Raises `StoreUnavailable`."""
+        flush = self._enlist() if self._dirty.changes else self._current
+        if flush is not None:
+            await asyncio.shield(flush)
+
+    async def close(self) -> None:
+        """Write what there is; nothing may be added any more. Raises `StoreUnavailable` where that fails."""
+        try:
+            await self.flush()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _add(self, key: str, value: V | None, weight: int) -> None:
+        self._dirty.changes[key] = value
+        self._dirty.weight += weight
+
+    def _flush_within(self, seconds: float) -> None:
+        if self._timer is None and self._next is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._enlist)
+
+    def _enlist(self) -> asyncio.Future[None]:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._next is None:
+            self._next = self._database.submit(self._seal, self._settle)
+        return self._next
+
+    def _seal(self) -> Callable[[sqlite3.Connection], None]:
+        self._flying, self._dirty = self._dirty, _Batch[V]()
+        self._current, self._next = self._next, None
+        return partial(self._save, changes=self._flying.changes)
+
+    def _settle(self, flush: asyncio.Future[None]) -> None:
+        flown, self._flying, self._current = self._flying, None, None
+        assert flown is not None  # noqa: S101 - what settles has been sealed
+        if flush.exception() is None:
+            self._on_saved(flown.changes)
+            return
+        kept = {key: value for key, value in flown.changes.items() if key not in flown.awaited}
+        self._dirty.changes = kept | self._dirty.changes
+        self._dirty.weight += flown.weight
+        if self._dirty.changes:
+            self._flush_within(_RETRY_S)
+
+
+def put_rows(connection: sqlite3.Connection, insert: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Execute `insert`, an INSERT that ends before its VALUES, for all rows, in few statements."""
+    for row_count, bulk in _in_bulks(rows):
+        row = f"({', '.join('?' * len(bulk[0]))})"
+        values = [value for row_values in bulk for value in row_values]
+        connection.execute(f"{insert} VALUES {', '.join([row] * row_count)}", values)
+
+
+def delete_keys(connection: sqlite3.Connection, delete: str, keys: Sequence[str]) -> None:
+    """Execute `delete`, a DELETE that ends before its list of keys, for all keys, in few statements."""
+    for count, bulk in _in_bulks(keys):
+        connection.execute(f"{delete} ({', '.join('?' * count)})", bulk)
+
+
+B = TypeVar("B")
+
+
+def _in_bulks(items: Sequence[B]) -> Iterable[tuple[int, Sequence[B]]]:
+    # Few sizes, so that SQLite finds each statement prepared.
+    start = 0
+    for size in _BULKS:
+        while len(items) - start >= size:
+            yield size, items[start : start + size]
+            start += size

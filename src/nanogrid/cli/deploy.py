@@ -1,0 +1,180 @@
+"""`nanogrid deploy`: code and its dependencies become a function, or the next version of one."""
+
+import platform
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from msgspec import structs
+from rich.text import Text
+
+from nanogrid.cli.packaging import Packager, Target
+from nanogrid.cli.render import clean, counted, print_json, size
+from nanogrid.cli.session import Session, session_of
+from nanogrid.client import Client, FunctionInfo
+from nanogrid.client.bundle import Code, load
+from nanogrid.client.guess import Plan, family, make_plan, plan_name
+from nanogrid.errors import FunctionNotFound, InvalidField
+from nanogrid.model import Network
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
+_UNIT_MS = {"ms": 1, "s": 1000, None: 1000, "m": 60_000, "h": 3_600_000}
+
+
+def _duration_ms(text: str) -> int:
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no duration; write 30, 500ms, 2m or 1h.")
+    return round(float(match[1]) * _UNIT_MS[match[2]])
+
+
+def deploy(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(exists=True, help="A source file, an executable, a folder, or a zip.")],
+    name: Annotated[str | None, typer.Option(help="The function's name; else as the file or folder is called.")] = None,
+    runtime: Annotated[str | None, typer.Option(help="python3, python3.12, nodejs, command; else guessed.")] = None,
+    handler: Annotated[
+        str | None, typer.Option(help="MODULE.FUNCTION, or an executable of the folder; else guessed.")
+    ] = None,
+    memory: Annotated[int | None, typer.Option(metavar="MB", help="Memory limit in MB, 128 to 10240.")] = None,
+    timeout_ms: Annotated[
+        int | None,
+        typer.Option(
+            "--timeout", parser=_duration_ms, metavar="TIME", help="Time limit, such as 30 (seconds), 500ms or 2m."
+        ),
+    ] = None,
+    variables: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME=VALUE", help="Environment variable; NAME alone takes yours. Repeatable."),
+    ] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Most runs at once; 0 for as many as there is room.")] = None,
+    retries: Annotated[int | None, typer.Option(help="Further tries of a failed asynchronous run.")] = None,
+    network: Annotated[Network | None, typer.Option(help="What the function may reach.")] = None,
+    requirements: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="What pip resolves; else the folder's requirements.txt."),
+    ] = None,
+    no_deps: Annotated[bool, typer.Option("--no-deps", help="Take the files as they are; resolve nothing.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Resolve dependencies anew, past the cache.")] = False,
+    machine: Annotated[
+        str | None, typer.Option(help="The grid's architecture, x86_64 or aarch64; else this machine's.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Make a function of a file or folder, or its next version where there is one of that name.
+
+    What is not given is guessed, and said; on an update, settings that are not given stay as they are.
+    """
+    session = session_of(context)
+    code = load(path)
+    with session.client() as client:
+        plan = _plan(client, code, name, runtime, handler)
+        if not no_deps:
+            packager = Packager(session.environ, refresh=refresh)
+            plan, code = _with_dependencies(session, packager, plan, code, requirements, machine)
+        if plan.runtime == "command" and path.is_file():
+            code = _executable(code)
+        function = client.deploy(
+            code.fields()["zip"],
+            name=plan.name,
+            runtime=plan.runtime,
+            handler=plan.handler,
+            memory_mb=memory,
+            timeout_ms=timeout_ms,
+            environment=_environment(variables, session.environ),
+            concurrency=concurrency,
+            retries=retries,
+            network=network,
+        )
+    print_json(function) if as_json else _print_deployed(session, plan, code, function)
+
+
+def _plan(client: Client, code: Code, name: str | None, runtime: str | None, handler: str | None) -> Plan:
+    name = plan_name(code, name)
+    existing: FunctionInfo | None = None
+    try:
+        existing = client.function(name)
+    except FunctionNotFound:
+        pass
+    return make_plan(code, name, runtime, handler, existing)
+
+
+def _with_dependencies(
+    session: Session, packager: Packager, plan: Plan, code: Code, requirements: Path | None, machine: str | None
+) -> tuple[Plan, Code]:
+    """The code with what it depends on, for exactly one runtime. The function's own files win."""
+    folder = code.origin if code.origin is not None and code.origin.is_dir() else None
+    kind = family(plan.runtime)
+    if requirements is None and folder is not None and kind == "python":
+        requirements = next((p for p in [folder / "requirements.txt"] if p.is_file()), None)
+    if requirements is not None and kind == "python":
+        plan = _with_exact_python(plan)
+        target = Target.of(plan.runtime, machine or platform.machine())
+        with _progress(session, f"Resolving {requirements} for {target}") as say:
+            packages = packager.python(requirements, target, say)
+    elif folder is not None and kind == "nodejs" and _needs_npm(code):
+        with _progress(session, f"Resolving {folder / 'package.json'}") as say:
+            packages = packager.node(folder, say)
+    else:
+        return plan, code
+    note = f"{packages.summary}, {size(sum(len(entry.content) for entry in packages.files.values()))} unpacked"
+    return structs.replace(plan, reasons=[*plan.reasons, note]), Code(
+        files={**packages.files, **code.files}, origin=code.origin
+    )
+
+
+def _needs_npm(code: Code) -> bool:
+    return "package.json" in code.files and not any(name.startswith("node_modules/") for name in code.files)
+
+
+def _with_exact_python(plan: Plan) -> Plan:
+    """Packages are built for one version of Python, so that a runtime of any version will not do."""
+    if plan.runtime != "python3":
+        return plan
+    runtime = f"python3.{sys.version_info.minor}"
+    reasons = [reason for reason in plan.reasons if not reason.startswith("runtime ")]
+    return structs.replace(plan, runtime=runtime, reasons=[f"runtime {runtime}: this program's own", *reasons])
+
+
+def _executable(code: Code) -> Code:
+    """One file that was named as a command is meant to be executed, whatever its mode says."""
+    files = {name: structs.replace(entry, executable=True) for name, entry in code.files.items()}
+    return code if code.zip is not None else structs.replace(code, files=files)
+
+
+def _environment(variables: list[str] | None, environ: Mapping[str, str]) -> dict[str, str] | None:
+    if not variables:
+        return None
+    found = {}
+    for variable in variables:
+        name, equals, value = variable.partition("=")
+        if not equals and name not in environ:
+            raise InvalidField(f"{name} is not set here.", path="$.environment", hint=f"Write --env {name}=VALUE.")
+        found[name] = value if equals else environ[name]
+    return found
+
+
+@contextmanager
+def _progress(session: Session, title: str) -> Iterator[Callable[[str], None]]:
+    """Shows what is being done, and on a terminal its latest line."""
+    if not session.err.is_terminal:
+        session.err.print(f"{title} …", soft_wrap=True)
+        yield lambda line: None
+        return
+    with session.err.status(Text(title)) as status:
+        yield lambda line: status.update(Text.assemble(title, (f"  {clean(line)[:80]}", "dim")))
+
+
+def _print_deployed(session: Session, plan: Plan, code: Code, function: FunctionInfo) -> None:
+    out = session.out
+    verb = "Deployed" if function.version == 1 else "Updated"
+    heading = Text.assemble(f"{verb} ", (function.name, "bold"), f", version {function.version}, {function.runtime}")
+    out.print(heading, soft_wrap=True)
+    for reason in plan.reasons:
+        out.print(f"  {clean(reason)}", style="dim", soft_wrap=True)
+    out.print(f"  {counted(len(code.files), 'file')}, {size(function.code_size)} packed", style="dim", soft_wrap=True)
+    session.hint(f"Run it: nanogrid run {function.name} --input '{{}}'")

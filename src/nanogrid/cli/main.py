@@ -1,0 +1,99 @@
+"""The command `nanogrid`: its commands as one table, its errors as one or two lines."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from nanogrid.cli import deploy, doctor, functions, grid, runs, up
+from nanogrid.cli.exits import ExitCode, exit_code
+from nanogrid.cli.render import clean, make_console
+from nanogrid.cli.session import Session
+from nanogrid.client import Client
+from nanogrid.errors import NanoGridError
+
+#: name, what it calls, where it stands in the help
+_COMMANDS: list[tuple[str, Callable[..., None], str]] = [
+    ("up", up.up, "A grid"),
+    ("doctor", doctor.doctor, "A grid"),
+    ("login", grid.login, "A grid"),
+    ("logout", grid.logout, "A grid"),
+    ("openapi", grid.openapi, "A grid"),
+    ("version", grid.version, "A grid"),
+    ("deploy", deploy.deploy, "Functions"),
+    ("functions", functions.functions, "Functions"),
+    ("rm", functions.remove, "Functions"),
+    ("logs", functions.logs, "Functions"),
+    ("run", runs.run, "Runs"),
+    ("runs", runs.runs, "Runs"),
+    ("show", runs.show, "Runs"),
+    ("cancel", runs.cancel, "Runs"),
+    ("dead-letters", runs.dead_letters, "Runs"),
+    ("redrive", runs.redrive, "Runs"),
+]
+
+
+class _Commands(TyperGroup):
+    """Turns our errors into lines on stderr and an exit code."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NanoGridError as exc:
+            if isinstance(ctx.obj, Session) and ctx.obj.debug:
+                traceback.print_exception(exc)
+            else:
+                _report(exc)
+            raise typer.Exit(exit_code(exc)) from exc
+
+
+def make_app(
+    *,
+    environ: Mapping[str, str] = os.environ,
+    connect: Callable[[Mapping[str, str]], Client] = lambda environ: Client(environ=environ),
+) -> typer.Typer:
+    """The whole command line, reaching grids by `connect`."""
+    app = typer.Typer(
+        cls=_Commands,
+        help="Run functions: deploy code once, run it by name, isolated.",
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def main(
+        context: typer.Context,
+        debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+    ) -> None:
+        context.obj = Session(environ, connect, debug=debug)
+
+    for name, command, panel in _COMMANDS:
+        app.command(name, rich_help_panel=panel)(command)
+    return app
+
+
+def run() -> None:
+    """The entry point: run the command that was typed, and exit."""
+    try:
+        make_app()()
+    # The top of the program: what arrives here is a fault of ours, and still ends in a line and an exit code.
+    except Exception as exc:  # noqa: BLE001
+        if "--debug" in sys.argv:
+            traceback.print_exception(exc)
+        kind = type(exc).__name__
+        _report(NanoGridError(f"nanogrid failed: {kind}: {exc}", hint="Add --debug before the command to see where."))
+        sys.exit(ExitCode.OURS)
+
+
+def _report(error: NanoGridError) -> None:
+    console = make_console(stderr=True)
+    console.print("error: ", style="bold red", end="")
+    console.print(clean(error.detail), soft_wrap=True)
+    if error.hint:
+        console.print(clean(error.hint), style="dim", soft_wrap=True)

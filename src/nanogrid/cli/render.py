@@ -1,0 +1,110 @@
+"""How things look: for people on a terminal, exactly JSON where a program reads."""
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.highlighter import JSONHighlighter
+from rich.table import Table
+from rich.text import Text
+
+from nanogrid.model import RunStatus
+
+#: What could move the cursor or recolour the terminal: functions write what they like.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: Wide enough for every table: what is not a terminal has no width.
+_NO_WIDTH = 1000
+_STYLES = {
+    RunStatus.SUCCEEDED: "green",
+    RunStatus.FAILED: "red",
+    RunStatus.DEAD: "red",
+    RunStatus.CANCELLED: "yellow",
+    RunStatus.RUNNING: "cyan",
+    RunStatus.QUEUED: "dim",
+}
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console that colours and fits to the width only on a terminal."""
+    console = Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+    if not console.is_terminal:
+        console.width = _NO_WIDTH
+    return console
+
+
+def clean(text: str) -> str:
+    """The text without control characters other than new line and tab."""
+    return _CONTROL.sub("", text)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout, records with the fields of the HTTP API."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def print_output(console: Console, output: bytes) -> None:
+    """A function's output: indented on a terminal, else exactly as it came."""
+    if not console.is_terminal:
+        sys.stdout.write(output.decode() + "\n")
+        return
+    text = Text(clean(json.dumps(json.loads(output), indent=2, ensure_ascii=False)))
+    JSONHighlighter().highlight(text)
+    console.print(text, soft_wrap=True)
+
+
+def print_table(console: Console, headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """A plain table; nothing of it is wrapped where it is not a terminal."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(clean(cell)) if isinstance(cell, str) else cell for cell in row))
+    console.print(table)
+
+
+def print_fields(console: Console, fields: Iterable[tuple[str, str | Text]]) -> None:
+    """Names and values, one pair to a line."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in fields:
+        table.add_row(name, Text(clean(value)) if isinstance(value, str) else value)
+    console.print(table)
+
+
+def status_text(status: RunStatus) -> Text:
+    """A run's status in its colour."""
+    return Text(status.value, style=_STYLES[status])
+
+
+def ago(moment: datetime, now: datetime | None = None) -> str:
+    """How long ago, in the largest unit that fits."""
+    seconds = max(0, int(((now or datetime.now(UTC)) - moment).total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def milliseconds(value: float) -> str:
+    """A duration as a person reads it."""
+    if value < 10:  # noqa: PLR2004 - below ten, the fraction matters
+        return f"{value:.1f} ms"
+    return f"{value:.0f} ms" if value < 10_000 else f"{value / 1000:.1f} s"  # noqa: PLR2004
+
+
+def size(count: int) -> str:
+    """Bytes as a person reads them."""
+    if count < 1000:  # noqa: PLR2004
+        return f"{count} bytes"
+    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"  # noqa: PLR2004
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun in the right form."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

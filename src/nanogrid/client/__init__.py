@@ -1,0 +1,30 @@
+"""The SDK: `AsyncClient`, its blocking face `Client`, and what they return and raise."""
+
+from nanogrid.client.asynchronous import AsyncClient, Handle
+from nanogrid.client.blocking import BlockingHandle, Client
+from nanogrid.client.errors import (
+    ConnectionFailed,
+    FunctionFailed,
+    RunCancelled,
+    RunDead,
+    RunUnsuccessful,
+    WaitTimedOut,
+)
+from nanogrid.client.records import DeadLetterInfo, FunctionInfo, LogEntry, RunInfo
+
+__all__ = [
+    "AsyncClient",
+    "BlockingHandle",
+    "Client",
+    "ConnectionFailed",
+    "DeadLetterInfo",
+    "FunctionFailed",
+    "FunctionInfo",
+    "Handle",
+    "LogEntry",
+    "RunCancelled",
+    "RunDead",
+    "RunInfo",
+    "RunUnsuccessful",
+    "WaitTimedOut",
+]

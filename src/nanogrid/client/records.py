@@ -1,0 +1,119 @@
+"""What the SDK returns: the records of the HTTP API, with outputs as Python values.
+
+Unknown fields are ignored, so that a newer grid can be spoken to.
+"""
+
+import json
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from nanogrid.client.errors import FunctionFailed, RunCancelled, RunDead, RunUnsuccessful
+from nanogrid.model import (
+    NULL,
+    DeadLetter,
+    ErrorKind,
+    Function,
+    Logs,
+    Mode,
+    Record,
+    RunError,
+    RunStatus,
+    Usage,
+)
+
+T = TypeVar("T")
+
+_UNSUCCESSFUL: dict[RunStatus, type[RunUnsuccessful]] = {
+    RunStatus.FAILED: FunctionFailed,
+    RunStatus.CANCELLED: RunCancelled,
+    RunStatus.DEAD: RunDead,
+}
+
+DeadLetterInfo = DeadLetter
+
+
+class FunctionInfo(Function, frozen=True, kw_only=True):
+    """One version of a function, and what its runs so far recommend."""
+
+    #: None until there are runs to judge by.
+    recommended_memory_mb: int | None = None
+    recommended_timeout_ms: int | None = None
+
+
+class RunInfo(Record, frozen=True, kw_only=True):
+    """A run as it stands: `model.Run`, except that `output` and `input` are Python values."""
+
+    run_id: str
+    function_id: str
+    function_name: str
+    version: int
+    status: RunStatus
+    mode: Mode = Mode.SYNC
+    #: The output as JSON, exactly as the handler returned it.
+    output_json: Raw = msgspec.field(name="output", default=NULL)
+    error: RunError | None = None
+    logs: Logs = Logs()
+    usage: Usage = Usage()
+    attempt: int = 0
+    retried: int = 0
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    #: The input as JSON; only where one run is read in full.
+    input_json: Raw | UnsetType = msgspec.field(name="input", default=UNSET)
+
+    @property
+    def output(self) -> Any:
+        """What the handler returned; None unless the run succeeded."""
+        return json.loads(bytes(self.output_json))
+
+    @property
+    def input(self) -> Any:
+        """What the handler got; None where the record came without it."""
+        return None if self.input_json is UNSET else json.loads(bytes(self.input_json))
+
+    def result(self) -> Any:
+        """The output of a run that succeeded. Raises `RunUnsuccessful`, whose three kinds say what happened."""
+        if self.status is RunStatus.SUCCEEDED:
+            return self.output
+        raise self._failure()
+
+    def _failure(self) -> RunUnsuccessful:
+        kind = _UNSUCCESSFUL.get(self.status, RunUnsuccessful)
+        error = self.error or RunError(
+            kind=ErrorKind.PLATFORM, type=self.status.value, message=f"The run is {self.status.value}."
+        )
+        where = f" at {error.stack_trace[-1].strip()}" if error.stack_trace else ""
+        return kind(
+            f"{self.function_name}: {error.type}: {error.message}{where} (run {self.run_id})",
+            run_id=self.run_id,
+            kind=error.kind,
+            type=error.type,
+            message=error.message,
+            stack_trace=error.stack_trace,
+            logs=self.logs.text,
+        )
+
+
+class LogEntry(Record, frozen=True, kw_only=True):
+    """One line that a run wrote."""
+
+    run_id: str
+    at: datetime
+    text: str
+
+
+class LogLines(Record, frozen=True, kw_only=True):
+    """Recent lines of one function, oldest first."""
+
+    lines: list[LogEntry]
+
+
+class Listing(Record, Generic[T], frozen=True, kw_only=True):
+    """One page; `next_cursor` continues it and is None on the last one."""
+
+    items: list[T]
+    next_cursor: str | None = None

@@ -1,0 +1,129 @@
+"""The gateway as one ASGI application: checks a request's head, finds its route, reads its body, sends the answer.
+
+Bare ASGI on purpose: every request for a run goes through here, and each layer around it would cost all of them.
+"""
+
+import asyncio
+import itertools
+import secrets
+
+from prometheus_client import Counter
+from starlette.types import Receive, Scope, Send
+
+from nanogrid.api.auth import Auth
+from nanogrid.api.errors import internal_answer, problem_answer
+from nanogrid.api.message import Answer, Request, Stream
+from nanogrid.api.route import Route, Router
+from nanogrid.api.routes import ROUTES
+from nanogrid.api.services import Services
+from nanogrid.errors import NanoGridError, PlatformError
+from nanogrid.gateway.console import console_routes
+from nanogrid.gateway.head import check_host, check_origin, read_headers
+from nanogrid.gateway.intake import Disconnected, Intake
+from nanogrid.gateway.sending import send_answer, send_stream
+from nanogrid.observe import Log, Metrics
+
+
+class Gateway:
+    """The HTTP face of a grid: `await gateway(scope, receive, send)`."""
+
+    def __init__(
+        self,
+        services: Services,
+        auth: Auth,
+        log: Log,
+        metrics: Metrics,
+        *,
+        allowed_hosts: frozenset[str],
+        intake: Intake | None = None,
+    ) -> None:
+        """`allowed_hosts` are all names and addresses, without ports, under which the grid may be asked."""
+        self._services = services
+        self._auth = auth
+        self._log = log
+        self._requests = metrics.requests
+        self._counters: dict[tuple[str, int], Counter] = {}
+        self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
+        self._intake = intake or Intake()
+        self._router = Router([*ROUTES, *console_routes()])
+        self._stopping = asyncio.Event()
+        # Unique over restarts, and cheap: a random beginning, then a count.
+        self._prefix = f"req_{secrets.token_hex(6)}_"
+        self._numbers = itertools.count(1)
+
+    def stop_streams(self) -> None:
+        """End what would never end by itself; whoever waits for a run and is cancelled now is told why."""
+        self._stopping.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        if scope["type"] != "http":
+            return
+        request_id = f"{self._prefix}{next(self._numbers):x}"
+        route: Route | None = None
+        try:
+            headers = read_headers(scope)
+            check_host(headers, self._allowed_hosts)
+            check_origin(headers)
+            route, params = self._router.find(scope["method"], scope["path"])
+            answer = await self._handled(route, params, headers, scope, receive, request_id)
+        except Disconnected:
+            return
+        except (Exception, asyncio.CancelledError) as exc:  # noqa: BLE001 - the top: every request gets an answer
+            answer = self._refusal(exc, request_id)
+        self._count(route, answer.status)
+        if isinstance(answer, Stream):
+            await self._streamed(answer, receive, send, request_id)
+        else:
+            await send_answer(answer, send, request_id, head_only=scope["method"] == "HEAD")
+
+    async def _handled(
+        self,
+        route: Route,
+        params: dict[str, str],
+        headers: dict[str, str],
+        scope: Scope,
+        receive: Receive,
+        request_id: str,
+    ) -> Answer | Stream:
+        """The token comes before the body: nobody unknown makes the gateway keep a byte."""
+        principal = None if route.public else self._auth.principal(headers.get("authorization"))
+        body = await self._intake.read(headers, receive, limit=route.max_body) if route.max_body else b""
+        request = Request(
+            id=request_id,
+            method=scope["method"],
+            path=scope["path"],
+            params=params,
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            body=body,
+            principal=principal,
+        )
+        return await route.handler(request, self._services)
+
+    async def _streamed(self, answer: Stream, receive: Receive, send: Send, request_id: str) -> None:
+        try:
+            await send_stream(answer, receive, send, request_id, stopping=self._stopping)
+        except Exception as exc:  # noqa: BLE001 - the top: the answer has begun, so the log is all that is left
+            self._log.error("gateway.stream_failed", request_id=request_id, exc_info=exc)
+
+    def _refusal(self, exc: BaseException, request_id: str) -> Answer:
+        """What the client is told; what only we may know goes to the log."""
+        if isinstance(exc, asyncio.CancelledError):
+            if not self._stopping.is_set():
+                raise exc
+            exc = PlatformError("the grid is stopping.", hint="Ask again when it is back.")
+        if not isinstance(exc, NanoGridError):
+            self._log.error("gateway.failed", request_id=request_id, exc_info=exc)
+            return internal_answer(request_id)
+        if isinstance(exc, PlatformError):
+            self._log.warning("gateway.unavailable", request_id=request_id, code=exc.code, detail=str(exc))
+        return problem_answer(exc, request_id)
+
+    def _count(self, route: Route | None, status: int) -> None:
+        # Finding a labelled counter is dearer than counting.
+        key = (route.operation_id if route else "none", status)
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = self._counters[key] = self._requests.labels(key[0], str(status))
+        counter.inc()

@@ -1,0 +1,55 @@
+"""What is checked about a request before anything else happens: its size, its Host, its Origin."""
+
+from itertools import chain
+
+from starlette.types import Scope
+
+from nanogrid.errors import AddressTooLong, Forbidden, HeadersTooLarge, MalformedRequest, Misdirected
+
+MAX_ADDRESS_BYTES = 8 * 1024
+MAX_HEADER_BYTES = 16 * 1024
+MAX_HEADERS = 100
+
+
+def read_headers(scope: Scope) -> dict[str, str]:
+    """The headers by lower-case name. Raises `AddressTooLong`, `HeadersTooLarge`."""
+    raw: list[tuple[bytes, bytes]] = scope["headers"]
+    if len(scope["path"]) + len(scope["query_string"]) > MAX_ADDRESS_BYTES:
+        raise AddressTooLong(f"the URL has more than {MAX_ADDRESS_BYTES} bytes.")
+    if len(raw) > MAX_HEADERS or sum(map(len, chain.from_iterable(raw))) > MAX_HEADER_BYTES:
+        raise HeadersTooLarge(f"the headers are more than {MAX_HEADERS}, or than {MAX_HEADER_BYTES} bytes.")
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    return headers if len(headers) == len(raw) else _joined(raw)
+
+
+def check_host(headers: dict[str, str], allowed: frozenset[str]) -> None:
+    """Refuse a name that is not ours: a page may have bound it to this address. Raises `Misdirected`."""
+    host = headers.get("host")
+    if host is None:
+        raise MalformedRequest("the request has no Host.")
+    if host_name(host) not in allowed:
+        raise Misdirected(
+            f"this grid is not {host[:100]!r}.", hint="Use its address, or start it with that name in `allowed_hosts`."
+        )
+
+
+def check_origin(headers: dict[str, str]) -> None:
+    """Refuse what a page from elsewhere sends. Raises `Forbidden`."""
+    origin = headers.get("origin")
+    if origin is not None and origin not in (f"http://{headers['host']}", f"https://{headers['host']}"):
+        raise Forbidden(f"pages of {origin[:100]!r} may not use this grid.")
+
+
+def host_name(host: str) -> str:
+    """The name or address in a Host header, without the port and the brackets around IPv6."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name.lower().removesuffix(".")
+
+
+def _joined(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Where a header is repeated: all of its values, so that no two readers see different ones."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers

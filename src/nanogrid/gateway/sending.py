@@ -1,0 +1,60 @@
+"""Sends answers and streams over ASGI."""
+
+import asyncio
+
+from starlette.types import Receive, Send
+
+from nanogrid.api.message import Answer, Stream
+
+_ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+)
+
+
+async def send_answer(answer: Answer, send: Send, request_id: str, *, head_only: bool = False) -> None:
+    """Send a whole answer; without its body where only the head was asked for."""
+    headers = _headers(answer, request_id)
+    if answer.status != 204:  # noqa: PLR2004 - No Content has neither type nor length
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head_only else answer.body})
+
+
+async def send_stream(
+    answer: Stream, receive: Receive, send: Send, request_id: str, *, stopping: asyncio.Event
+) -> None:
+    """Send pieces until they end, the reader goes, or the server stops."""
+    await send({"type": "http.response.start", "status": answer.status, "headers": _headers(answer, request_id)})
+    pump = asyncio.ensure_future(_pump(answer, send))
+    ends = [pump, asyncio.ensure_future(_gone(receive)), asyncio.ensure_future(stopping.wait())]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for end in ends:
+            end.cancel()
+        failures = await asyncio.gather(*ends, return_exceptions=True)
+    await send({"type": "http.response.body", "body": b""})
+    for failure in failures:
+        if isinstance(failure, Exception):
+            raise failure
+
+
+def _headers(answer: Answer | Stream, request_id: str) -> list[tuple[bytes, bytes]]:
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers]
+    headers.extend(_ALWAYS)
+    headers.append((b"x-request-id", request_id.encode()))
+    if answer.status != 204:  # noqa: PLR2004 - as above
+        headers.append((b"content-type", answer.media_type.encode()))
+    return headers
+
+
+async def _pump(answer: Stream, send: Send) -> None:
+    async for piece in answer.pieces:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+async def _gone(receive: Receive) -> None:
+    """Return when the reader has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

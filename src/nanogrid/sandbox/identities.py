@@ -1,0 +1,81 @@
+"""The users that sandboxes run as: one each where we are root, ourselves where we are not."""
+
+import os
+import socket
+from pathlib import Path
+
+from nanogrid.errors import SandboxUnavailable
+from nanogrid.model import Record
+
+#: Users per grid, and so the most sandboxes at once.
+SPAN = 10_000
+#: How many grids find users on one machine.
+_MAX_GRIDS = 100
+#: Where ranges may begin: far above every account, container and dynamic user; the second where only 65,536 users exist.
+_BASES = ((1_900_000_000, _MAX_GRIDS), (40_000, 2))
+
+
+class Identity(Record, frozen=True, kw_only=True):
+    """A user and group that belong to one sandbox."""
+
+    uid: int
+    gid: int
+
+
+class Identities:
+    """Gives each sandbox, by its number, a user that no other sandbox of the machine has at that time."""
+
+    def __init__(self, users: range | None, lock: socket.socket | None = None) -> None:
+        """`users` is None where sandboxes run as ourselves; `lock` is closed with this."""
+        self.users = users
+        self._lock = lock
+
+    @property
+    def reader(self) -> int:
+        """A user id that stands for all of them when asking who may read what."""
+        return os.geteuid() if self.users is None else self.users.start
+
+    def of(self, number: int) -> Identity | None:
+        """The user of the sandbox with that number; None means our own. Raises `SandboxUnavailable`."""
+        if self.users is None:
+            return None
+        if number >= len(self.users):
+            raise SandboxUnavailable(f"{len(self.users)} sandboxes run at once; there is no user left for another.")
+        return Identity(uid=self.users[number], gid=self.users[number])
+
+    def close(self) -> None:
+        """Leave the users to another grid."""
+        if self._lock is not None:
+            self._lock.close()
+
+
+def claim_identities(uid_map: Path = Path("/proc/self/uid_map")) -> Identities:
+    """Users that are ours until `close`, or until this process ends. Raises `SandboxUnavailable`."""
+    if os.geteuid() != 0:
+        return Identities(None)
+    mapped = _mapped_users(uid_map)
+    for base, grids in _BASES:
+        for first in range(base, base + grids * SPAN, SPAN):
+            users = range(first, first + SPAN)
+            if any(first in ids and users[-1] in ids for ids in mapped) and (lock := _lock(first)):
+                return Identities(users, lock)
+    raise SandboxUnavailable(
+        "root finds no free range of user ids for its sandboxes.",
+        hint="End other grids on this machine, or start NanoGrid as an ordinary user.",
+    )
+
+
+def _lock(first: int) -> socket.socket | None:
+    # An abstract name is freed by the kernel however its holder ends, and lies in no folder that could be missing.
+    lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        lock.bind(f"\0nanogrid-users-{first}")
+    except OSError:
+        lock.close()
+        return None
+    return lock
+
+
+def _mapped_users(uid_map: Path) -> list[range]:
+    lines = [line.split() for line in uid_map.read_text().splitlines()]
+    return [range(int(first), int(first) + int(count)) for first, _, count in lines]

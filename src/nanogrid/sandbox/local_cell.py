@@ -1,0 +1,183 @@
+"""What the cells of one machine have in common, whatever their walls."""
+
+import asyncio
+import os
+import signal
+import socket
+from abc import abstractmethod
+from itertools import islice
+from pathlib import Path
+
+from nanogrid.errors import SandboxUnavailable
+from nanogrid.model import Function, Record
+from nanogrid.sandbox import limits, processes
+from nanogrid.sandbox.cell import Cell, Ending
+from nanogrid.sandbox.cgroups import Cgroup
+from nanogrid.sandbox.child import Child, readable
+from nanogrid.sandbox.machine import Machine
+from nanogrid.sandbox.memory_watch import Watched
+from nanogrid.sandbox.spawner import Ends
+from nanogrid.sandbox.workspace import Slot, link_tree
+
+_MB = 1024 * 1024
+#: Files that are placed at once; more of them are placed in a thread, so that the event loop does not stand still.
+_FEW_FILES = 32
+#: How often, 5 ms apart, killing is tried: what can't be ended in a second hangs in the kernel.
+_KILL_ROUNDS = 200
+_KILL_PAUSE_S = 0.005
+#: How much of what a runtime said before it failed to start is worth an error message, in bytes.
+_LAST_WORDS = 2048
+
+
+class Launched(Record, frozen=True, kw_only=True):
+    """A process that has just been started for a cell."""
+
+    slot: Slot
+    child: Child
+    control: socket.socket
+    output: int
+
+    @classmethod
+    def watch(cls, slot: Slot, child: Child, ends: Ends) -> "Launched":
+        """The child with our ends of its connections."""
+        return cls(slot=slot, child=child, control=ends.control, output=ends.output)
+
+
+class LocalCell(Cell):
+    """A runtime on this machine. Walls differ in which processes are inside, how these end, and what an exit means."""
+
+    def __init__(self, machine: Machine, launched: Launched) -> None:
+        """Owns the slot and the process; the ends belong to the guard as soon as there is one."""
+        self.control = launched.control
+        self.output = launched.output
+        self.slot = launched.slot
+        self._machine = machine
+        self._child = launched.child
+        self._cgroup: Cgroup | None = None
+        self._exceeded_memory = False
+        self._killing: asyncio.Task[None] | None = None
+
+    # What walls decide
+
+    @abstractmethod
+    def find_runtime(self) -> int:
+        """The runtime's pid, once it is up. Raises `SandboxUnavailable`; called before anything that needs it."""
+
+    @abstractmethod
+    def members(self) -> list[int]:
+        """Every process inside, the runtime first."""
+
+    @abstractmethod
+    async def end_processes(self) -> None:
+        """End the child and every process inside; return when they are gone, or can't be ended."""
+
+    @abstractmethod
+    async def exit_status(self) -> tuple[int | None, int | None]:
+        """Wait until the runtime is gone: its exit code, or the number of the signal that ended it."""
+
+    @abstractmethod
+    def inside(self, path: Path) -> str:
+        """How the runtime sees its code, which lies at this path."""
+
+    #: Whether the runtime could write to files that are hard-linked into its slot.
+    shares_our_user = False
+    #: Whether the kernel counts the runtime's processes apart from everybody else's.
+    counts_processes = True
+
+    # What they have in common
+
+    async def come_up(self, within_s: float) -> None:
+        """Wait for the runtime's first sign of life, and leave it unread. Raises `SandboxUnavailable`."""
+        if not await readable(self.control.fileno(), within_s):
+            raise SandboxUnavailable(f"the runtime was not up within {within_s:g} s; it said: {self._last_words()}")
+        if not self.control.recv(1, socket.MSG_PEEK):
+            await self._child.ends_within(1.0)
+            raise SandboxUnavailable(f"the runtime ended before it was up; it said: {self._last_words()}")
+
+    def confine(self) -> None:
+        """Set every limit that does not depend on the function. Raises `SandboxUnavailable`. Blocks for a millisecond."""
+        runtime = self.find_runtime()
+        most = self._machine.limits.max_processes
+        try:
+            limits.confine(runtime, self._machine.limits, count_processes=self.counts_processes)
+            if self._machine.has_cgroups:
+                self._cgroup = self._machine.create_cgroup(self.slot.number, max_processes=most)
+                self._cgroup.attach(runtime)
+        except OSError as exc:
+            raise SandboxUnavailable(f"the runtime could not be confined: {exc}.") from exc
+
+    async def place(self, function: Function, code: Path) -> str:
+        """See `Cell`."""
+        steps = link_tree(code, self.slot.code, copy=self.shares_our_user)
+        if sum(1 for _ in islice(steps, _FEW_FILES)) == _FEW_FILES:
+            await asyncio.to_thread(lambda: sum(1 for _ in steps))
+        self._limit_memory(function.memory_mb * _MB)
+        return self.inside(self.slot.code)
+
+    async def ended(self) -> Ending:
+        """See `Cell`."""
+        code, number = await self.exit_status()
+        out_of_memory = self._exceeded_memory or (self._cgroup is not None and self._cgroup.out_of_memory())
+        name = None if number is None else _signal_name(number)
+        return Ending(exit_code=code, signal=name, out_of_memory=out_of_memory)
+
+    async def kill(self) -> None:
+        """See `Cell`. Cancelling it does not stop it."""
+        if self._killing is None:
+            self._killing = asyncio.create_task(self._end())
+        await asyncio.shield(self._killing)
+
+    def close_ends(self) -> None:
+        """For a cell that no guard has taken over."""
+        self.control.close()
+        os.close(self.output)
+
+    def memory_mb(self) -> float:
+        """See `Cell`. Takes some 30 microseconds for each process."""
+        return sum(map(processes.resident_bytes, self.members())) / _MB
+
+    def _limit_memory(self, size: int) -> None:
+        if self._cgroup is not None:
+            self._cgroup.limit_memory(size)
+            return
+        limits.confine_memory(self.find_runtime(), size)
+        watched = Watched(members=self.members, limit_bytes=size, on_exceeded=self._exceed_memory)
+        self._machine.memory_watch.add(self.slot.number, watched)
+
+    def _exceed_memory(self) -> None:
+        self._exceeded_memory = True
+        # The guard sees the end of the runtime, asks how it ended, and then calls `kill` itself.
+        processes.kill_all(self.members)
+
+    async def _end(self) -> None:
+        self._machine.memory_watch.remove(self.slot.number)
+        await self.end_processes()
+        await self._remove_cgroup()
+        await asyncio.to_thread(self._machine.workspace.close_slot, self.slot)
+
+    async def _remove_cgroup(self) -> None:
+        for _ in range(_KILL_ROUNDS):
+            if self._cgroup is None or self._cgroup.remove():
+                return
+            await asyncio.sleep(_KILL_PAUSE_S)
+
+    def _last_words(self) -> str:
+        try:
+            return os.read(self.output, _LAST_WORDS).decode(errors="replace").strip() or "nothing"
+        except BlockingIOError:
+            return "nothing"
+
+
+async def kill_until_gone(cell: LocalCell) -> None:
+    """Send SIGKILL again and again until nothing lives inside: what forks meanwhile dies in the next round."""
+    for _ in range(_KILL_ROUNDS):
+        if not processes.kill_all(cell.members):
+            return
+        await asyncio.sleep(_KILL_PAUSE_S)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

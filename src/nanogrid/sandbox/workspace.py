@@ -1,0 +1,216 @@
+"""The folder that sandboxes see parts of: runtimes, unpacked code, and a slot for each cell.
+
+    bin/        a bwrap that the sandboxes' users can read, where the installed one can't be
+    runtimes/   what starts inside
+    etc/        the few lines of /etc that are made for sandboxes
+    code/       unpacked archives by sha-256; the code cache fills it
+    slots/N/    what belongs to one cell: `code` it runs, and `tmp` where it has no /tmp of its own
+
+Every folder on the way can be passed through but not listed by others (0711); a slot is its own user's alone.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from nanogrid.errors import ConfigError, SandboxUnavailable
+from nanogrid.model import Record
+from nanogrid.sandbox.access import can_enter
+from nanogrid.sandbox.identities import Identity
+
+_POINTER = "workspace-folder"
+_PASSABLE = 0o711
+#: Without it a function can't speak to a server that it has started itself under this name.
+_HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
+
+
+class Slot(Record, frozen=True, kw_only=True):
+    """One cell's place."""
+
+    number: int
+    folder: Path
+    code: Path
+    #: Writable by the cell's user.
+    tmp: Path
+    identity: Identity | None
+
+
+class Workspace:
+    """Ours alone until `close`. Its methods touch the disk: call them in a thread."""
+
+    def __init__(self, root: Path, data: Path, lock: int) -> None:
+        """See `open_workspace`. `lock` is the descriptor that keeps other grids out."""
+        self.root = root
+        self.data = data
+        self.bin = root / "bin"
+        self.runtimes = root / "runtimes"
+        self.hosts = root / "etc" / "hosts"
+        self.code = root / "code"
+        self.slots = root / "slots"
+        self._lock = lock
+
+    def prepare(self, runtimes: Path) -> None:
+        """Lay the folders out, with a fresh copy of the runtimes."""
+        for folder in (self.bin, self.hosts.parent, self.code, self.slots):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(_PASSABLE)
+        remove_tree(self.runtimes)
+        self.runtimes.mkdir()
+        for source in runtimes.iterdir():
+            if source.is_file():
+                publish(source, self.runtimes / source.name)
+        self.runtimes.chmod(0o755)
+        self.hosts.unlink(missing_ok=True)
+        self.hosts.write_text(_HOSTS)
+        self.hosts.chmod(0o444)
+
+    def open_slot(self, number: int, identity: Identity | None) -> Slot:
+        """An empty slot; whatever lay there is removed."""
+        folder = self.slots / str(number)
+        slot = Slot(number=number, folder=folder, code=folder / "code", tmp=folder / "tmp", identity=identity)
+        remove_tree(folder)
+        folder.mkdir()
+        for inner in (slot.code, slot.tmp):
+            inner.mkdir()
+        slot.code.chmod(0o755)
+        if identity is not None:
+            os.chown(folder, -1, identity.gid)
+            os.chown(slot.tmp, identity.uid, identity.gid)
+        slot.tmp.chmod(0o700)
+        folder.chmod(0o710)
+        return slot
+
+    def sweep(self) -> None:
+        """Remove the slots that a crashed grid left. Its processes must have ended."""
+        for folder in list(self.slots.iterdir()):
+            remove_tree(folder)
+
+    def close(self) -> None:
+        """Let another grid have it; the unpacked code stays for the next start."""
+        os.close(self._lock)
+
+
+def open_workspace(data: Path, uid: int, *, elsewhere: Path = Path("/var/tmp")) -> Workspace:  # noqa: S108 - see _fresh
+    """The workspace of a data folder, where that user can reach it: within, or else in a folder of its own `elsewhere`.
+
+    Raises `SandboxUnavailable` where another grid works in it; `ConfigError` where the data folder is one that
+    sandboxes see.
+    """
+    if data.resolve().is_relative_to("/usr"):
+        raise ConfigError(f"{data} lies below /usr, which functions can read.", hint="Choose another data folder.")
+    pointer = data / _POINTER
+    root = _within(data, uid) or _remembered(pointer) or _fresh(pointer, elsewhere)
+    return Workspace(root, data, _lock(root))
+
+
+def publish(source: Path, target: Path) -> None:
+    """Copy a file so that everybody can read it, and start it where its owner can."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.chmod(0o755)
+    shutil.copyfile(source, target)
+    target.chmod(0o555 if source.stat().st_mode & stat.S_IXUSR else 0o444)
+
+
+def link_tree(source: Path, target: Path, *, copy: bool = False) -> Iterator[None]:
+    """Fill the folder `target` with the files of `source`, one file per step.
+
+    Hard links where the file system allows: cheap, and cached once for all. `copy` is for where the cell's user could
+    write to them.
+    """
+    for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
+        below = target / entry.name
+        if entry.is_dir(follow_symlinks=False):
+            below.mkdir(mode=0o755)
+            yield from link_tree(Path(entry.path), below, copy=copy)
+        elif entry.is_file(follow_symlinks=False):
+            _link_or_copy(Path(entry.path), below, copy=copy)
+            yield
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with all that is in it, however deep, and whatever rights its owner has taken away.
+
+    Deep trees are made flat step by step, so that neither our stack nor a path's length can run out. Nothing may live
+    in there any more.
+    """
+    if not folder.is_dir() or folder.is_symlink():
+        folder.unlink(missing_ok=True)
+        return
+    while entries := _entries(folder):
+        for entry in entries:
+            for inner in _entries(entry) if entry.is_dir() and not entry.is_symlink() else []:
+                if inner.is_dir() and not inner.is_symlink():
+                    inner.chmod(0o700)
+                    inner.rename(folder / secrets.token_hex(16))
+                else:
+                    inner.unlink()
+            _remove_one(entry)
+    folder.rmdir()
+
+
+def _entries(folder: Path) -> list[Path]:
+    folder.chmod(0o700)
+    return list(folder.iterdir())
+
+
+def _remove_one(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    else:
+        path.unlink()
+
+
+def _link_or_copy(source: Path, target: Path, *, copy: bool) -> None:
+    if not copy:
+        with contextlib.suppress(OSError):
+            os.link(source, target, follow_symlinks=False)
+            return
+    shutil.copyfile(source, target, follow_symlinks=False)
+    target.chmod(stat.S_IMODE(source.stat().st_mode))
+
+
+def _within(data: Path, uid: int) -> Path | None:
+    if not can_enter(data, uid):
+        return None
+    root = data / "workspace"
+    root.mkdir(exist_ok=True)
+    root.chmod(_PASSABLE)
+    return root
+
+
+def _remembered(pointer: Path) -> Path | None:
+    """The folder that an earlier start has made, if it is still what it was: a folder, and ours."""
+    try:
+        root = Path(pointer.read_text())
+        found = root.lstat()
+    except OSError:
+        return None
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == _PASSABLE
+    return root if ours else None
+
+
+def _fresh(pointer: Path, elsewhere: Path) -> Path:
+    # mkdtemp makes a folder that was not there, so nobody can have prepared it, even where all may write.
+    root = Path(tempfile.mkdtemp(prefix="nanogrid-", dir=elsewhere))
+    root.chmod(_PASSABLE)
+    pointer.write_text(str(root))
+    return root
+
+
+def _lock(root: Path) -> int:
+    # The lock also keeps systemd-tmpfiles from tidying a folder in /var/tmp away.
+    lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise SandboxUnavailable(
+            f"another grid is at work in {root}.", hint="Stop it, or give this one a data folder of its own."
+        ) from None
+    return lock
