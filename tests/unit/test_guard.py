@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,26 +10,13 @@ from msgspec import Raw, structs
 
 from nanogrid.clock import Clock
 from nanogrid.errors import CodeNotFound, SandboxBroken
-from nanogrid.model import MAX_OUTPUT_BYTES, ErrorKind, Function, RunError
+from nanogrid.model import MAX_OUTPUT_BYTES, ErrorKind, RunError
 from nanogrid.ports import Invocation, Reply
 from nanogrid.sandbox.failures import PROTOCOL_ERROR
 from nanogrid.sandbox.guard import Guard
 from process_cell import ECHO, ProcessCell
+from sample_function import FUNCTION
 from waiting import until
-
-NOW = datetime(2025, 1, 1, tzinfo=UTC)
-FUNCTION = Function(
-    function_id="fn_1",
-    name="hello",
-    version=1,
-    code_sha256="0" * 64,
-    code_size=1,
-    created_at=NOW,
-    updated_at=NOW,
-    runtime="python3.11",
-    handler="main.handler",
-    environment={"COLOUR": "blue"},
-)
 
 
 def open_descriptors() -> int:

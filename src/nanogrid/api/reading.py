@@ -31,7 +31,7 @@ _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 async def read_json(request: Request, kind: type[S]) -> S:
     """The body as this struct. Raises `UnsupportedMediaType`, `MalformedRequest`, `InvalidField`."""
-    if request.headers.get("content-type") != JSON:
+    if request.headers.get("content-type") != JSON or "content-encoding" in request.headers:
         check_media_type(request.headers, JSON)
     if len(request.body) > _LARGE:
         return await asyncio.to_thread(parse_json, request.body, kind)

@@ -4,7 +4,7 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -96,10 +96,8 @@ def deploy(
 def _plan(client: Client, code: Code, name: str | None, runtime: str | None, handler: str | None) -> Plan:
     name = plan_name(code, name)
     existing: FunctionInfo | None = None
-    try:
+    with suppress(FunctionNotFound):
         existing = client.function(name)
-    except FunctionNotFound:
-        pass
     return make_plan(code, name, runtime, handler, existing)
 
 
@@ -163,7 +161,7 @@ def _progress(session: Session, title: str) -> Iterator[Callable[[str], None]]:
     """Shows what is being done, and on a terminal its latest line."""
     if not session.err.is_terminal:
         session.err.print(f"{title} …", soft_wrap=True)
-        yield lambda line: None
+        yield lambda _: None
         return
     with session.err.status(Text(title)) as status:
         yield lambda line: status.update(Text.assemble(title, (f"  {clean(line)[:80]}", "dim")))

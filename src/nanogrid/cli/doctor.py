@@ -5,9 +5,8 @@ import os
 import platform
 import shutil
 import socket
-import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -16,14 +15,13 @@ import typer
 from rich.text import Text
 
 from nanogrid.cli.exits import ExitCode
+from nanogrid.cli.machine import Machine
 from nanogrid.cli.render import counted, print_json, size
 from nanogrid.cli.session import session_of
 from nanogrid.client import discovery
 from nanogrid.model import Record
 
 _TIMEOUT_S = 10.0
-#: Who sandboxes run as when a grid is started by root: nobody.
-_NOBODY = 65_534
 #: The first kernel with everything that a sandbox asks for (pidfd, close_range, clone3).
 _KERNEL = (5, 10)
 _LITTLE_DISK = 1_000_000_000
@@ -48,50 +46,6 @@ class Finding(Record, frozen=True, kw_only=True):
     detail: str
     #: What to do about it; empty where there is nothing to do.
     todo: str = ""
-
-
-class Machine:
-    """This machine, as far as it is looked at."""
-
-    def __init__(
-        self, environ: Mapping[str, str], *, root: Path = Path("/"), release: str | None = None, uid: int | None = None
-    ) -> None:
-        """`root` is where /proc, /sys and /run are; the rest is asked from the system where it is not given."""
-        self.environ = environ
-        self.root = root
-        self.release = platform.release() if release is None else release
-        self.uid = os.geteuid() if uid is None else uid
-
-    def read(self, path: str) -> str | None:
-        """A file of the system; None where there is none, or none for us."""
-        try:
-            return (self.root / path).read_text().strip()
-        except OSError:
-            return None
-
-    def which(self, command: str) -> str | None:
-        """Where a command is."""
-        return shutil.which(command, path=self.environ.get("PATH"))
-
-    def output(self, *arguments: str, nobody: bool = False) -> tuple[int, str]:
-        """Exit code and output of a command; with `nobody` and as root, run by an unprivileged user."""
-        drop = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if nobody and self.uid == 0 else {}
-        try:
-            done = subprocess.run(
-                arguments,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={"PATH": self.environ.get("PATH", "")},
-                cwd="/",
-                timeout=_TIMEOUT_S,
-                check=False,
-                text=True,
-                errors="replace",
-                **drop,  # type: ignore[call-overload]
-            )
-        except (OSError, subprocess.TimeoutExpired) as exc:
-            return 127, str(exc)
-        return done.returncode, done.stdout.strip()
 
 
 def doctor(
@@ -259,21 +213,20 @@ def _node(machine: Machine) -> Iterator[Finding]:
 
 
 def _pythons(machine: Machine) -> Iterator[Finding]:
-    open_to_all, closed = [], []
-    for minor in range(8, 20):
-        path = machine.which(f"python3.{minor}")
-        # A shim of a version manager may be there without its version.
-        if path and machine.output(path, "-c", "")[0] == 0:
-            reachable = machine.uid != 0 or machine.output(path, "-c", "", nobody=True)[0] == 0
-            (open_to_all if reachable else closed).append(f"3.{minor}")
-    if not open_to_all:
+    usable = [f"3.{minor}" for minor in range(8, 20) if _python_works(machine, f"python3.{minor}")]
+    if not usable:
         todo = "Install one below /usr, or make it readable to other users."
         yield Finding(
-            name="python", state="warn", detail="No Python that an unprivileged user can start is on PATH.", todo=todo
+            name="python", state="warn", detail="There is no Python that an unprivileged user can start.", todo=todo
         )
         return
-    note = f"; not for unprivileged users: {', '.join(closed)}" if closed else ""
-    yield Finding(name="python", state="ok", detail=", ".join(open_to_all) + note)
+    yield Finding(name="python", state="ok", detail=", ".join(usable))
+
+
+def _python_works(machine: Machine, name: str) -> bool:
+    """Whether an unprivileged user can start it; what is found first may be a version manager's, closed to others."""
+    places = [path for path in (machine.which(name), f"/usr/bin/{name}", f"/usr/local/bin/{name}") if path]
+    return any(machine.output(path, "-c", "", nobody=True)[0] == 0 for path in places if Path(path).exists())
 
 
 def _disk(machine: Machine) -> Iterator[Finding]:

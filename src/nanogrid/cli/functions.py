@@ -49,7 +49,9 @@ def remove(
 def logs(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="A function's name or id, or a run's id.")],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines as they are written.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new lines as they are written; Ctrl-C ends it.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object to a line.")] = False,
 ) -> None:
     """Print what a function, or one run, wrote."""
@@ -59,11 +61,8 @@ def logs(
             run = client.get_run(name)
             print_json(run.logs) if as_json else _print_text(session, run.logs.text)
             return
-        for entry in client.logs(name):
+        for entry in client.logs(name, follow=follow):
             _print_entry(session, entry, as_json=as_json)
-        if follow:
-            for entry in client.logs(name, follow=True):
-                _print_entry(session, entry, as_json=as_json)
 
 
 def _print_entry(session: Session, entry: LogEntry, *, as_json: bool) -> None:

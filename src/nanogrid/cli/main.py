@@ -4,15 +4,15 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from nanogrid.cli import deploy, doctor, functions, grid, runs, up
 from nanogrid.cli.exits import ExitCode, exit_code
 from nanogrid.cli.render import clean, make_console
-from nanogrid.cli.session import Session
+from nanogrid.cli.session import Session, session_of
 from nanogrid.client import Client
 from nanogrid.errors import NanoGridError
 
@@ -37,20 +37,6 @@ _COMMANDS: list[tuple[str, Callable[..., None], str]] = [
 ]
 
 
-class _Commands(TyperGroup):
-    """Turns our errors into lines on stderr and an exit code."""
-
-    def invoke(self, ctx: typer.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except NanoGridError as exc:
-            if isinstance(ctx.obj, Session) and ctx.obj.debug:
-                traceback.print_exception(exc)
-            else:
-                _report(exc)
-            raise typer.Exit(exit_code(exc)) from exc
-
-
 def make_app(
     *,
     environ: Mapping[str, str] = os.environ,
@@ -58,7 +44,6 @@ def make_app(
 ) -> typer.Typer:
     """The whole command line, reaching grids by `connect`."""
     app = typer.Typer(
-        cls=_Commands,
         help="Run functions: deploy code once, run it by name, isolated.",
         no_args_is_help=True,
         add_completion=True,
@@ -74,7 +59,7 @@ def make_app(
         context.obj = Session(environ, connect, debug=debug)
 
     for name, command, panel in _COMMANDS:
-        app.command(name, rich_help_panel=panel)(command)
+        app.command(name, rich_help_panel=panel)(_guarded(command))
     return app
 
 
@@ -89,6 +74,23 @@ def run() -> None:
         kind = type(exc).__name__
         _report(NanoGridError(f"nanogrid failed: {kind}: {exc}", hint="Add --debug before the command to see where."))
         sys.exit(ExitCode.OURS)
+
+
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, whose errors of ours become lines on stderr and an exit code."""
+
+    @wraps(command)
+    def call(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except NanoGridError as exc:
+            if session_of(kwargs["context"]).debug:
+                traceback.print_exception(exc)
+            else:
+                _report(exc)
+            raise typer.Exit(exit_code(exc)) from exc
+
+    return call
 
 
 def _report(error: NanoGridError) -> None:

@@ -87,7 +87,7 @@ class Packager:
         self._pip = list(pip)
 
     def python(self, requirements: Path, target: Target, say: Say) -> Packages:
-        """The wheels that the requirements ask for, unpacked. Raises `InvalidField` where there are none for the target."""
+        """The wheels that the requirements ask for, unpacked. Raises `InvalidField` where the target has none."""
         try:
             texts = {str(path): path.read_text() for path in _with_includes(requirements)}
         except (OSError, UnicodeDecodeError) as exc:
@@ -137,7 +137,7 @@ class Packager:
         return Packages(modules, f"{count} packages from package.json{' (cached)' if cached else ''}")
 
     def _made(self, key: str, make: Callable[[Path], None]) -> tuple[dict[str, Entry], bool]:
-        """The files under the key, and whether they were there. Whole or not at all, also when two make them at once."""
+        """The files under the key, and whether they were there. Kept whole or not at all, whoever else makes them."""
         kept = self._cache / key
         if kept.is_dir() and not self._refresh:
             return read_folder(kept), True
@@ -162,7 +162,7 @@ class Packager:
         return [*arguments, f"--target={folder}", f"--requirement={requirements}"]
 
     def _interpreter(self, target: Target) -> list[str]:
-        """pip reads conditions such as `python_version < "3.12"` for the Python it runs under, so that should match."""
+        # Conditions such as `python_version < "3.12"` are read for the Python that pip works for.
         if target.python == f"{sys.version_info.major}.{sys.version_info.minor}":
             return []
         same = shutil.which(f"python{target.python}", path=self._environ.get("PATH"))
@@ -191,7 +191,7 @@ def _refuse_builds(path: str, text: str) -> None:
 
 
 def _is_built(line: str) -> bool:
-    """Whether pip would not look for a wheel: paths, addresses and repositories are built wherever they are no wheel."""
+    """Whether pip would build this: a path, an address or a repository, unless it is that of a wheel."""
     if line.startswith("-"):
         return line.startswith(_BUILDS)
     place = line.partition(";")[0].partition("#")[0].strip()

@@ -102,7 +102,10 @@ def size(count: int) -> str:
     """Bytes as a person reads them."""
     if count < 1000:  # noqa: PLR2004
         return f"{count} bytes"
-    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"  # noqa: PLR2004
+    for unit, power in (("GB", 1e9), ("MB", 1e6)):
+        if count >= power:
+            return f"{count / power:.1f} {unit}"
+    return f"{count / 1000:.1f} kB"
 
 
 def counted(count: int, noun: str) -> str:

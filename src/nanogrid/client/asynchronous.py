@@ -6,7 +6,7 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from nanogrid.client import bundle, discovery
-from nanogrid.client.channel import Channel
+from nanogrid.client.channel import Channel, nothing
 from nanogrid.client.deadline import Deadline
 from nanogrid.client.errors import WaitTimedOut
 from nanogrid.client.guess import make_plan, plan_name
@@ -276,15 +276,14 @@ class AsyncClient:
         return decoded(await self._channel.request("DELETE", _run_path(run_id), idempotent=True), RunInfo)
 
     async def logs(self, name: str, *, follow: bool = False) -> AsyncIterator[LogEntry]:
-        """Recent log lines of the function, oldest first; with `follow`, new ones as they are written, without end."""
+        """Recent log lines of the function, oldest first; with `follow`, then new ones as they are written."""
         path = _function_path(name) + "/logs"
-        if not follow:
+        async with self._channel.stream(path, {"follow": "true"}) if follow else nullcontext(nothing()) as lines:
+            # The stream opens with a sign of life; what is written from then on is in it, what was before is recent.
+            await anext(lines, None)
             for entry in decoded(await self._get(path, {}), LogLines).lines:
                 yield entry
-            return
-        async with self._channel.stream(path, {"follow": "true"}) as lines:
             async for line in lines:
-                # Everything else in the stream is a sign of life.
                 if line.startswith("data:"):
                     yield msgspec.json.decode(line.removeprefix("data:"), type=LogEntry)
 

@@ -18,8 +18,9 @@ class Ending(Record, frozen=True, kw_only=True):
 
 
 class Cell(ABC):
-    """One started runtime. Naive on purpose: `guard` decides when to call what, and never calls two at once,
-    but for `kill`, which may come at any time.
+    """One started runtime. Naive on purpose: `guard` decides when to call what.
+
+    It never calls two at once, but for `kill`, which may come at any time.
     """
 
     #: Stream to the runtime, non-blocking; EOF means that the runtime is gone. The guard closes it, not the cell.

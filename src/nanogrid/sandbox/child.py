@@ -1,4 +1,4 @@
-"""A started process, watched by the event loop."""
+"""Processes whose end the event loop notices at once."""
 
 import asyncio
 import os
@@ -8,42 +8,59 @@ import subprocess
 from nanogrid.sandbox import processes
 
 
-class Child:
-    """Our own child: its end is noticed at once, and it never stays a zombie."""
+class Watched:
+    """A process, held by a descriptor so that its pid cannot pass to another."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        """Must be made in the event loop that will wait for it."""
-        self.pid = process.pid
-        self._process = process
+    def __init__(self, pid: int) -> None:
+        """Must be made in the event loop that will wait for it. Raises `ProcessLookupError` where it is gone."""
+        self.pid = pid
         self._loop = asyncio.get_running_loop()
-        self._handle = os.pidfd_open(process.pid)
-        self._exited: asyncio.Future[int] = self._loop.create_future()
-        self._loop.add_reader(self._handle, self._reap)
+        self._handle = os.pidfd_open(pid)
+        self._end: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_reader(self._handle, self._on_end)
 
     @property
     def running(self) -> bool:
         """Whether it has not been seen to end."""
-        return not self._exited.done()
+        return not self._end.done()
 
-    async def exit_code(self) -> int:
-        """Wait for its end; negative is a signal's number. Safe to cancel."""
-        return await asyncio.shield(self._exited)
+    async def end(self, *others: "Watched") -> None:
+        """Wait for its end, or that of any of the others. Safe to cancel."""
+        await asyncio.wait([self._end, *(other._end for other in others)], return_when=asyncio.FIRST_COMPLETED)
 
     async def ends_within(self, seconds: float) -> bool:
         """Wait so long at most; whether it has ended."""
-        await asyncio.wait([self._exited], timeout=seconds)
-        return self._exited.done()
+        await asyncio.wait([self._end], timeout=seconds)
+        return not self.running
 
     def kill(self) -> None:
         """Send SIGKILL, unless it has ended."""
         if self.running:
             processes.send(self._handle, signal.SIGKILL)
 
-    def _reap(self) -> None:
+    def _on_end(self) -> None:
         self._loop.remove_reader(self._handle)
         os.close(self._handle)
-        # The pidfd says that it has ended, so this returns at once.
-        self._exited.set_result(self._process.wait())
+        self._end.set_result(None)
+
+
+class Child(Watched):
+    """A process of our own, which never stays a zombie."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        """See `Watched`."""
+        super().__init__(process.pid)
+        self._process = process
+
+    async def exit_code(self) -> int:
+        """Wait for its end; a negative code is a signal's number. Safe to cancel."""
+        await self.end()
+        return self._process.wait()
+
+    def _on_end(self) -> None:
+        # It has ended, so this returns at once.
+        self._process.wait()
+        super()._on_end()
 
 
 async def readable(descriptor: int, within_s: float) -> bool:

@@ -133,9 +133,7 @@ def _nodes(uid: int, search_path: str) -> tuple[list[Interpreter], list[Rejected
 
 
 def _node(real: Path) -> Interpreter:
-    return Interpreter(
-        runtime="nodejs", executable=real, options=[], program="nodejs.js", binds=_outside_usr(real)
-    )
+    return Interpreter(runtime="nodejs", executable=real, options=[], program="nodejs.js", binds=_outside_usr(real))
 
 
 def _why_not_executable(path: Path, uid: int) -> str:

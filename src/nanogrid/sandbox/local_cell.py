@@ -4,20 +4,23 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from nanogrid.errors import SandboxUnavailable
-from nanogrid.model import Function, Record
+from nanogrid.model import Function
 from nanogrid.sandbox import limits, processes
 from nanogrid.sandbox.cell import Cell, Ending
 from nanogrid.sandbox.cgroups import Cgroup
-from nanogrid.sandbox.child import Child, readable
+from nanogrid.sandbox.child import Child, Watched, readable
 from nanogrid.sandbox.machine import Machine
 from nanogrid.sandbox.memory_watch import Watched
 from nanogrid.sandbox.spawner import Ends
-from nanogrid.sandbox.workspace import Slot, link_tree
+from nanogrid.sandbox.workspace import Slot, link_tree, remove_tree
 
 _MB = 1024 * 1024
 #: Files that are placed at once; more of them are placed in a thread, so that the event loop does not stand still.
@@ -29,30 +32,30 @@ _KILL_PAUSE_S = 0.005
 _LAST_WORDS = 2048
 
 
-class Launched(Record, frozen=True, kw_only=True):
-    """A process that has just been started for a cell."""
+@dataclass(frozen=True)
+class Launched:
+    """A process that has just been started for a cell, with our ends of its connections."""
 
     slot: Slot
-    child: Child
-    control: socket.socket
-    output: int
-
-    @classmethod
-    def watch(cls, slot: Slot, child: Child, ends: Ends) -> "Launched":
-        """The child with our ends of its connections."""
-        return cls(slot=slot, child=child, control=ends.control, output=ends.output)
+    process: subprocess.Popen[bytes]
+    ends: Ends
 
 
 class LocalCell(Cell):
     """A runtime on this machine. Walls differ in which processes are inside, how these end, and what an exit means."""
 
-    def __init__(self, machine: Machine, launched: Launched) -> None:
-        """Owns the slot and the process; the ends belong to the guard as soon as there is one."""
-        self.control = launched.control
-        self.output = launched.output
+    def __init__(self, machine: Machine, launched: Launched, on_gone: Callable[["LocalCell"], None]) -> None:
+        """Owns the slot and the process; the ends belong to the guard as soon as there is one.
+
+        `on_gone` is called once, when nothing of the cell is left; never where something could not be ended.
+        """
+        self.control = launched.ends.control
+        self.output = launched.ends.output
         self.slot = launched.slot
         self._machine = machine
-        self._child = launched.child
+        self._child = Child(launched.process)
+        self._on_gone = on_gone
+        self._runtime: Watched | None = None
         self._cgroup: Cgroup | None = None
         self._exceeded_memory = False
         self._killing: asyncio.Task[None] | None = None
@@ -60,16 +63,16 @@ class LocalCell(Cell):
     # What walls decide
 
     @abstractmethod
-    def find_runtime(self) -> int:
-        """The runtime's pid, once it is up. Raises `SandboxUnavailable`; called before anything that needs it."""
+    def find_runtime(self) -> Watched:
+        """The runtime's process, which is up. Called once, before anything that needs it. Raises `SandboxUnavailable`."""
 
     @abstractmethod
     def members(self) -> list[int]:
-        """Every process inside, the runtime first."""
+        """The runtime and what it has started, to be looked at; a daemon of a cell without walls may be missing."""
 
     @abstractmethod
-    async def end_processes(self) -> None:
-        """End the child and every process inside; return when they are gone, or can't be ended."""
+    async def end_processes(self) -> bool:
+        """End the child and every process inside; whether all are gone."""
 
     @abstractmethod
     async def exit_status(self) -> tuple[int | None, int | None]:
@@ -86,6 +89,11 @@ class LocalCell(Cell):
 
     # What they have in common
 
+    @property
+    def runtime(self) -> int:
+        """The runtime's pid; 0 as long as it is not known to be up."""
+        return self._runtime.pid if self._runtime else 0
+
     async def come_up(self, within_s: float) -> None:
         """Wait for the runtime's first sign of life, and leave it unread. Raises `SandboxUnavailable`."""
         if not await readable(self.control.fileno(), within_s):
@@ -93,16 +101,15 @@ class LocalCell(Cell):
         if not self.control.recv(1, socket.MSG_PEEK):
             await self._child.ends_within(1.0)
             raise SandboxUnavailable(f"the runtime ended before it was up; it said: {self._last_words()}")
+        self._runtime = self.find_runtime()
 
     def confine(self) -> None:
         """Set every limit that does not depend on the function. Raises `SandboxUnavailable`. Blocks for a millisecond."""
-        runtime = self.find_runtime()
-        most = self._machine.limits.max_processes
         try:
-            limits.confine(runtime, self._machine.limits, count_processes=self.counts_processes)
-            if self._machine.has_cgroups:
-                self._cgroup = self._machine.create_cgroup(self.slot.number, max_processes=most)
-                self._cgroup.attach(runtime)
+            limits.confine(self.runtime, self._machine.limits, count_processes=self.counts_processes)
+            self._cgroup = self._machine.create_cgroup()
+            if self._cgroup is not None:
+                self._cgroup.attach(self.runtime)
         except OSError as exc:
             raise SandboxUnavailable(f"the runtime could not be confined: {exc}.") from exc
 
@@ -140,7 +147,7 @@ class LocalCell(Cell):
         if self._cgroup is not None:
             self._cgroup.limit_memory(size)
             return
-        limits.confine_memory(self.find_runtime(), size)
+        limits.confine_memory(self.runtime, size)
         watched = Watched(members=self.members, limit_bytes=size, on_exceeded=self._exceed_memory)
         self._machine.memory_watch.add(self.slot.number, watched)
 
@@ -151,15 +158,24 @@ class LocalCell(Cell):
 
     async def _end(self) -> None:
         self._machine.memory_watch.remove(self.slot.number)
-        await self.end_processes()
-        await self._remove_cgroup()
-        await asyncio.to_thread(self._machine.workspace.close_slot, self.slot)
+        gone = await self.end_processes()
+        if gone and await self._remove_cgroup() and await asyncio.to_thread(self._remove_slot):
+            self._on_gone(self)
 
-    async def _remove_cgroup(self) -> None:
+    async def _remove_cgroup(self) -> bool:
         for _ in range(_KILL_ROUNDS):
             if self._cgroup is None or self._cgroup.remove():
-                return
+                return True
             await asyncio.sleep(_KILL_PAUSE_S)
+        return False
+
+    def _remove_slot(self) -> bool:
+        # What can't be removed now, because the disk or a process hangs, is left to the next start's sweep.
+        try:
+            remove_tree(self.slot.folder)
+        except OSError:
+            return False
+        return True
 
     def _last_words(self) -> str:
         try:
@@ -168,12 +184,13 @@ class LocalCell(Cell):
             return "nothing"
 
 
-async def kill_until_gone(cell: LocalCell) -> None:
-    """Send SIGKILL again and again until nothing lives inside: what forks meanwhile dies in the next round."""
+async def kill_until_gone(find: Callable[[], list[int]]) -> bool:
+    """Send SIGKILL until nothing is found, for a second at most: what forks meanwhile dies in the next round."""
     for _ in range(_KILL_ROUNDS):
-        if not processes.kill_all(cell.members):
-            return
+        if not processes.kill_all(find):
+            return True
         await asyncio.sleep(_KILL_PAUSE_S)
+    return False
 
 
 def _signal_name(number: int) -> str:

@@ -87,6 +87,19 @@ def open_ends() -> Iterator[Ends]:
 
 
 @contextmanager
+def open_pipe() -> Iterator[tuple[int, int]]:
+    """A pipe from a child: our end, and the child's, which is closed afterwards; both are where it fails."""
+    ours, inner = os.pipe()
+    try:
+        yield ours, inner
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(inner)
+
+
+@contextmanager
 def open_data(*contents: bytes) -> Iterator[list[int]]:
     """Descriptors from which a child can read these bytes: no file, no pipe that could fill up."""
     opened: list[int] = []

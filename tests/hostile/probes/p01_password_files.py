@@ -4,7 +4,14 @@ import os
 
 from attempts import attempt, read
 
-FILES = ("/etc/shadow", "/etc/passwd", "/etc/sudoers", "/etc/ssh/ssh_host_ed25519_key", "/root/.bashrc", "/root/.ssh/id_rsa")
+FILES = (
+    "/etc/shadow",
+    "/etc/passwd",
+    "/etc/sudoers",
+    "/etc/ssh/ssh_host_ed25519_key",
+    "/root/.bashrc",
+    "/root/.ssh/id_rsa",
+)
 FOLDERS = ("/root", "/home", "/var/lib", "/var/log", "/mnt", "/srv")
 
 

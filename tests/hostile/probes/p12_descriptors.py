@@ -27,4 +27,10 @@ def kind(descriptor):
         return "socket"
     if os.readlink(f"/proc/self/fd/{descriptor}") == "/dev/null":
         return "null device"
-    return "pipe" if stat.S_ISFIFO(mode) else "socket" if stat.S_ISSOCK(mode) else os.readlink(f"/proc/self/fd/{descriptor}")
+    return (
+        "pipe"
+        if stat.S_ISFIFO(mode)
+        else "socket"
+        if stat.S_ISSOCK(mode)
+        else os.readlink(f"/proc/self/fd/{descriptor}")
+    )

@@ -4,7 +4,21 @@ import os
 
 from attempts import attempt, creates
 
-PLACES = ("/", "/dev", "/dev/pts", "/run", "/var", "/var/tmp", "/opt", "/mnt", "/proc", "/sys", "/etc", "/home", "/nanogrid")
+PLACES = (
+    "/",
+    "/dev",
+    "/dev/pts",
+    "/run",
+    "/var",
+    "/var/tmp",
+    "/opt",
+    "/mnt",
+    "/proc",
+    "/sys",
+    "/etc",
+    "/home",
+    "/nanogrid",
+)
 
 
 def handler(event, context):
@@ -13,9 +27,11 @@ def handler(event, context):
 
 
 def writable():
-    own = ("/tmp", "/dev/shm", "/proc", "/sys")
-    return [
-        folder
-        for folder, folders, files in os.walk("/")
-        if not folder.startswith(own) and os.access(folder, os.W_OK) and "yes" in attempt(creates, folder + "/planted")
-    ]
+    found = []
+    for folder, folders, files in os.walk("/"):
+        folders[:] = [
+            name for name in folders if os.path.join(folder, name) not in ("/tmp", "/dev/shm", "/proc", "/sys")
+        ]
+        if os.access(folder, os.W_OK) and attempt(creates, folder + "/planted").startswith("yes"):
+            found.append(folder)
+    return found

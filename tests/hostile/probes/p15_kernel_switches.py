@@ -15,6 +15,7 @@ FILES = (
 # The kernel lets anybody open these of his own process and refuses what is written.
 REFUSED_WHEN_WRITTEN = {
     "/proc/self/uid_map": b"0 0 1",
+    "/proc/1/uid_map": b"0 0 1",
     "/proc/self/gid_map": b"0 0 1",
     "/proc/self/setgroups": b"allow",
     "/proc/self/timens_offsets": b"monotonic 9 0",

@@ -6,9 +6,7 @@ import stat
 from attempts import attempt, did
 
 NAMES = "mem kmem kmsg port sda vda nvme0n1 loop-control kvm fuse net/tun vhost-net userfaultfd hpet rtc0 autofs btrfs-control".split()
-HARMLESS = set(
-    "null zero full random urandom tty pts ptmx shm stdin stdout stderr fd core mqueue console".split()
-)
+HARMLESS = set("null zero full random urandom tty pts ptmx shm stdin stdout stderr fd core mqueue console".split())
 
 
 def handler(event, context):

@@ -11,7 +11,11 @@ from attempts import attempt, call, did
 def handler(event, context):
     with open("/proc/self/status") as file:
         status = dict(line.split(":\t") for line in file.read().splitlines() if ":\t" in line)
-    found = {name: "no: 0" if int(status[name], 16) == 0 else f"yes: {status[name]}" for name in status if name.startswith("Cap")}
+    found = {
+        name: "no: 0" if int(status[name], 16) == 0 else f"yes: {status[name]}"
+        for name in status
+        if name.startswith("Cap")
+    }
     found["no_new_privs is off"] = "no: it is on" if status["NoNewPrivs"] == "1" else "yes: off"
     return found | {
         "setuid": did(os.setuid, 0),
@@ -26,6 +30,8 @@ def handler(event, context):
 
 def as_root():
     programs = [p for p in glob.glob("/usr/bin/*") + glob.glob("/usr/sbin/*") if os.stat(p).st_mode & stat.S_ISUID]
-    commands = [[p, "-c", "id"] for p in programs if p.endswith("/su")] + [[p, "id"] for p in programs if p.endswith("sudo")]
+    commands = [[p, "-c", "id"] for p in programs if p.endswith("/su")] + [
+        [p, "id"] for p in programs if p.endswith("sudo")
+    ]
     outputs = [subprocess.run(c, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout for c in commands]
     return [output for output in outputs if "uid=0" in output]

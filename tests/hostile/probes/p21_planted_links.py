@@ -8,7 +8,11 @@ from attempts import attempt, did, read
 
 def handler(event, context):
     os.makedirs("/tmp/output", exist_ok=True)
-    for name, target in (("passwd", "/etc/passwd"), ("root", "/proc/1/root/etc/shadow"), ("code", os.path.dirname(__file__))):
+    for name, target in (
+        ("passwd", "/etc/passwd"),
+        ("root", "/proc/1/root/etc/shadow"),
+        ("code", os.path.dirname(__file__)),
+    ):
         if not os.path.lexists("/tmp/output/" + name):
             os.symlink(target, "/tmp/output/" + name)
     own = os.path.join(os.path.dirname(__file__), "planted")

@@ -15,4 +15,8 @@ def handler(event, context):
 
 def judge(run):
     holes = [] if "core limit 0" in run["logs"]["text"] else ["a core file may be written"]
-    return holes if "SIGABRT" in run["error"]["message"] else [*holes, f"the signal is not named: {run['error']['message']}"]
+    return (
+        holes
+        if "SIGABRT" in run["error"]["message"]
+        else [*holes, f"the signal is not named: {run['error']['message']}"]
+    )

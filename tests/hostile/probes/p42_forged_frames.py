@@ -5,7 +5,16 @@ import struct
 
 from attempts import for_ever, frame
 
-VARIANTS = ("garbage", "half a frame", "announced too large", "empty", "ready again", "loaded again", "a million", "two results")
+VARIANTS = (
+    "garbage",
+    "half a frame",
+    "announced too large",
+    "empty",
+    "ready again",
+    "loaded again",
+    "a million",
+    "two results",
+)
 ENDS = ("exited", "succeeded", "timed_out", "result_too_large")
 SETTINGS = {"timeoutMs": 1500}
 FRAMES = {

@@ -75,6 +75,8 @@ class LocalCodeStore(CodeStore):
             (self._incoming / digest).unlink(missing_ok=True)
 
     def _delete(self, digest: str) -> None:
+        if not _DIGEST.match(digest):
+            return
         for path in (self._path(digest), self._incoming / digest):
             with translated(f"deleting code from {path}"):
                 path.unlink(missing_ok=True)

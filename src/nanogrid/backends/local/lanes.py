@@ -1,0 +1,96 @@
+"""Whose turn it is: ready tasks, one lane for each function, taken round robin and never above a function's limit."""
+
+from collections import deque
+
+from nanogrid.model import Task
+
+
+class QueuedTask:
+    """A task on the queue, and how it has fared."""
+
+    __slots__ = ("attempt", "durable", "expires", "failures", "receipt", "task")
+
+    def __init__(self, task: Task, *, durable: bool, attempt: int = 0, failures: int = 0) -> None:
+        """`attempt` is how often it was handed out, `failures` how many of those the platform failed at."""
+        self.task = task
+        self.durable = durable
+        self.attempt = attempt
+        self.failures = failures
+        #: Of its lease; "" while nobody holds it.
+        self.receipt = ""
+        #: When the lease ends, in monotonic seconds.
+        self.expires = 0.0
+
+
+class _Lane:
+    __slots__ = ("in_flight", "in_turn", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[QueuedTask] = deque()
+        self.in_flight = 0
+        self.in_turn = False
+
+    @property
+    def open(self) -> bool:
+        """Whether its next task may be taken now."""
+        if not self.waiting:
+            return False
+        limit = self.waiting[0].task.concurrency
+        return not limit or self.in_flight < limit
+
+
+class Lanes:
+    """The ready tasks. Every method takes the same time, however many there are."""
+
+    def __init__(self) -> None:
+        """No tasks yet."""
+        self._lanes: dict[str, _Lane] = {}
+        #: Lanes to take from, in turn; each was open when it was put here.
+        self._turns: deque[_Lane] = deque()
+
+    @property
+    def ready(self) -> bool:
+        """Whether `take` may give a task."""
+        return bool(self._turns)
+
+    def put(self, entry: QueuedTask) -> None:
+        """Add a task behind its function's others."""
+        lane = self._lane(entry)
+        lane.waiting.append(entry)
+        self._line_up(lane)
+
+    def take(self) -> QueuedTask | None:
+        """The next task of the next function that may run one more; it is in flight from now on."""
+        while self._turns:
+            lane = self._turns.popleft()
+            lane.in_turn = False
+            if not lane.open:
+                continue
+            entry = lane.waiting.popleft()
+            lane.in_flight += 1
+            self._line_up(lane)
+            return entry
+        return None
+
+    def hold(self, entry: QueuedTask) -> None:
+        """Count a task as in flight that was not taken just now."""
+        self._lane(entry).in_flight += 1
+
+    def let_go(self, entry: QueuedTask) -> None:
+        """A task is not in flight any more: its function may run another."""
+        lane = self._lane(entry)
+        lane.in_flight -= 1
+        self._line_up(lane)
+        if not lane.waiting and not lane.in_flight:
+            del self._lanes[entry.task.function_id]
+
+    def _lane(self, entry: QueuedTask) -> _Lane:
+        lane = self._lanes.get(entry.task.function_id)
+        if lane is None:
+            lane = self._lanes[entry.task.function_id] = _Lane()
+        return lane
+
+    def _line_up(self, lane: _Lane) -> None:
+        if not lane.in_turn and lane.open:
+            lane.in_turn = True
+            self._turns.append(lane)

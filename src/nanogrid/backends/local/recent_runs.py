@@ -1,0 +1,43 @@
+"""Ended runs that were told of lately, so that reading one back does not touch the disk."""
+
+from collections import OrderedDict
+
+from nanogrid.model import Run
+
+_KEPT_RUNS = 10_000
+_KEPT_BYTES = 64 * 1024 * 1024
+#: What a run occupies besides its input, output and logs.
+_OVERHEAD_BYTES = 1_000
+
+
+class RecentRuns:
+    """A bounded cache of runs in full; the oldest go first. What it has is on disk too."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, run_id: str) -> Run | None:
+        """The run, where it is still here."""
+        return self._runs.get(run_id)
+
+    def add(self, run: Run) -> None:
+        """Keep an ended run for a while."""
+        self.discard(run.run_id)
+        self._runs[run.run_id] = run
+        self._bytes += size_of(run)
+        while len(self._runs) > _KEPT_RUNS or self._bytes > _KEPT_BYTES:
+            self._bytes -= size_of(self._runs.popitem(last=False)[1])
+
+    def discard(self, run_id: str) -> None:
+        """Forget the run, if it is here."""
+        run = self._runs.pop(run_id, None)
+        if run is not None:
+            self._bytes -= size_of(run)
+
+
+def size_of(run: Run) -> int:
+    """About how many bytes a run occupies in memory."""
+    input_size = len(memoryview(run.input)) if run.input else 0
+    return _OVERHEAD_BYTES + len(memoryview(run.output)) + len(run.logs.text) + input_size

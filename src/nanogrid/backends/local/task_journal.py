@@ -1,0 +1,130 @@
+"""The durable half of the task queue: which tasks there are, how each has fared, and which are dead."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+
+from nanogrid.backends.local.database import Database
+from nanogrid.backends.local.lanes import QueuedTask
+from nanogrid.backends.local.mirror import Changes, Mirror, delete_keys, put_rows
+from nanogrid.errors import DeadLetterNotFound
+from nanogrid.model import DeadLetter, Task
+
+_encoder = msgspec.json.Encoder()
+_task_decoder = msgspec.json.Decoder(Task)
+_letter_decoder = msgspec.json.Decoder(DeadLetter)
+
+
+class _Fare(NamedTuple):
+    """How a task has fared."""
+
+    #: Only where the task itself is not in the journal yet.
+    task: Task | None
+    attempt: int
+    failures: int
+    leased: bool
+
+
+class TaskJournal:
+    """The tables `tasks`, `task_fares` and `dead_letters`."""
+
+    def __init__(self, database: Database) -> None:
+        """Nothing is read until `tasks` is called."""
+        self._database = database
+        self._mirror = Mirror(database, _save)
+
+    async def close(self) -> None:
+        """Write what is not on disk yet."""
+        await self._mirror.close()
+
+    async def tasks(self) -> list[QueuedTask]:
+        """All tasks, oldest first. One that was leased when the last grid ended counts that as a failure."""
+        return await self._database.read(_select_tasks)
+
+    def add(self, entry: QueuedTask) -> asyncio.Future[None]:
+        """Write a new task; the future is done when it is on disk."""
+        weight = len(memoryview(entry.task.input))
+        return self._mirror.write(entry.task.run_id, _fare(entry, task=entry.task), weight=weight)
+
+    def restore(self, entry: QueuedTask) -> None:
+        """Write soon a task that was to be buried, and could not be."""
+        self._mirror.put(entry.task.run_id, _fare(entry, task=entry.task))
+
+    def note_lease(self, entry: QueuedTask) -> None:
+        """Write at once that the task has been handed out, so that one that kills the grid is known by it."""
+        self._mirror.write(entry.task.run_id, _fare(entry))
+
+    def note_return(self, entry: QueuedTask) -> None:
+        """Write soon how the task has fared."""
+        self._mirror.put(entry.task.run_id, _fare(entry))
+
+    def remove(self, run_id: str) -> None:
+        """Forget the task soon; coming back after a crash does no harm, since its run has ended."""
+        self._mirror.put(run_id, None)
+
+    async def bury(
+        self, entry: QueuedTask, letter: DeadLetter, done: Callable[[asyncio.Future[None]], None]
+    ) -> None:
+        """Move the task to the dead letters. Atomic; `done` hears the outcome even where the caller is cancelled."""
+        # Both are in one group, and the mirror has nothing left of the task that could undo a redrive.
+        self._mirror.write(entry.task.run_id, None)
+        await self._database.write(partial(_bury, entry=entry, letter=letter), done)
+
+    async def exhume(self, run_id: str, done: Callable[[asyncio.Future[QueuedTask]], None]) -> None:
+        """Make the dead letter a task again, its failures forgotten. Atomic. Raises `DeadLetterNotFound`."""
+        await self._database.write(partial(_exhume, run_id=run_id), done)
+
+    async def letters(self, *, limit: int, before: int) -> list[tuple[int, DeadLetter]]:
+        """Numbered dead letters, newest first, up to `limit` with smaller numbers than `before`."""
+        return await self._database.read(partial(_select_letters, limit=limit, before=before))
+
+
+def _fare(entry: QueuedTask, task: Task | None = None) -> _Fare:
+    return _Fare(task, entry.attempt, entry.failures, bool(entry.receipt))
+
+
+def _save(connection: sqlite3.Connection, changes: Changes[_Fare]) -> None:
+    tasks = [(run_id, _encoder.encode(fare.task)) for run_id, fare in changes.items() if fare and fare.task]
+    fares = [(run_id, *fare[1:]) for run_id, fare in changes.items() if fare]
+    gone = [run_id for run_id, fare in changes.items() if not fare]
+    put_rows(connection, "INSERT OR REPLACE INTO tasks (run_id, record)", tasks)
+    put_rows(connection, "INSERT OR REPLACE INTO task_fares (run_id, attempt, failures, leased)", fares)
+    delete_keys(connection, "DELETE FROM tasks WHERE run_id IN", gone)
+    delete_keys(connection, "DELETE FROM task_fares WHERE run_id IN", gone)
+
+
+def _select_tasks(connection: sqlite3.Connection) -> list[QueuedTask]:
+    rows = connection.execute(
+        "SELECT record, attempt, failures + leased FROM tasks JOIN task_fares USING (run_id) ORDER BY run_id"
+    )
+    return [
+        QueuedTask(_task_decoder.decode(record), durable=True, attempt=attempt, failures=failures)
+        for record, attempt, failures in rows
+    ]
+
+
+def _bury(connection: sqlite3.Connection, *, entry: QueuedTask, letter: DeadLetter) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO dead_letters (run_id, record, task, attempt) VALUES (?, ?, ?, ?)",
+        (letter.run_id, _encoder.encode(letter), _encoder.encode(entry.task), entry.attempt),
+    )
+
+
+def _exhume(connection: sqlite3.Connection, *, run_id: str) -> QueuedTask:
+    select = "SELECT task, attempt FROM dead_letters WHERE run_id = ?"
+    row = connection.execute(select, (run_id,)).fetchone()
+    if row is None:
+        raise DeadLetterNotFound(f"no dead letter belongs to the run {run_id[:80]!r}.")
+    entry = QueuedTask(_task_decoder.decode(row[0]), durable=True, attempt=row[1])
+    connection.execute("DELETE FROM dead_letters WHERE run_id = ?", (run_id,))
+    _save(connection, {run_id: _fare(entry, task=entry.task)})
+    return entry
+
+
+def _select_letters(connection: sqlite3.Connection, *, limit: int, before: int) -> list[tuple[int, DeadLetter]]:
+    select = "SELECT number, record FROM dead_letters WHERE number < ? ORDER BY number DESC LIMIT ?"
+    return [(number, _letter_decoder.decode(record)) for number, record in connection.execute(select, (before, limit))]

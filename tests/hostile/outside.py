@@ -1,0 +1,115 @@
+"""Looks at the machine from outside of every sandbox: what runs, what is open, what is mounted, what lies about."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+#: A grid that root started runs its sandboxes under users of its own: a block of so many, aligned, above 40,000.
+FIRST_UID, UIDS_PER_GRID = 40_000, 10_000
+SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - looked at, not used
+#: The names of what probes leave behind.
+MARKS = ("planted", "bomb", "core.", "neighbour")
+#: Most descriptors that the server may hold for one sandbox: channel, log pipe, process handles.
+DESCRIPTORS_EACH = 8
+
+
+@dataclass(frozen=True)
+class View:
+    """What there is at one moment."""
+
+    #: For each sandbox, by its outermost process, how many processes belong to it.
+    sandboxes: dict[int, int]
+    orphans: frozenset[int]
+    descriptors: int
+    mounts: int
+    files: frozenset[str]
+    slots: int
+    zombies: int
+
+    def holes(self, before: "View") -> list[str]:
+        """What is more than there was, besides what the pool keeps ready."""
+        normal = min(before.sandboxes.values(), default=0)
+        crowded = {pid: count for pid, count in self.sandboxes.items() if normal and count > normal}
+        more = len(self.sandboxes) - len(before.sandboxes)
+        found = {
+            "sandboxes with processes left behind": crowded,
+            "processes outside of any sandbox": self.orphans - before.orphans,
+            "descriptors too many": max(0, self.descriptors - before.descriptors - DESCRIPTORS_EACH * max(0, more) - 2),
+            "mounts too many": max(0, self.mounts - before.mounts),
+            "files left behind": self.files - before.files,
+            "slots without a sandbox": max(0, self.slots - before.slots - max(0, more)),
+            "zombies": self.zombies,
+        }
+        return [f"{name}: {value}" for name, value in found.items() if value]
+
+
+def look(pid: int, data: Path) -> View:
+    """The machine as it is now, around the server with that process id."""
+    children = _children()
+    outermost = [child for child in children[pid] if _state(child) != "Z"]
+    sandboxes = {child: len(below(child, children)) for child in outermost}
+    inside = {process for child in outermost for process in below(child, children)}
+    blocks = {_block(process) for process in inside} - {0}
+    return View(
+        sandboxes=sandboxes,
+        orphans=frozenset(process for process in _processes() if _block(process) in blocks) - inside,
+        descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
+        mounts=len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines()),
+        files=frozenset(_left_behind()),
+        slots=len(list(data.glob("workspace/slots/*"))),
+        zombies=len(children[pid]) - len(outermost),
+    )
+
+
+def below(pid: int, children: dict[int, list[int]]) -> set[int]:
+    """The process and all that descend from it."""
+    found = {pid}
+    for child in children.get(pid, []):
+        found |= below(child, children)
+    return found
+
+
+def tree(pid: int) -> list[int]:
+    """The process and all that descend from it, eldest first."""
+    return sorted(below(pid, _children()))
+
+
+def _processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _children() -> dict[int, list[int]]:
+    children: dict[int, list[int]] = defaultdict(list)
+    for process in _processes():
+        children[_parent(process)].append(process)
+    return children
+
+
+def _parent(pid: int) -> int:
+    return int(_stat(pid)[1])
+
+
+def _state(pid: int) -> str:
+    return _stat(pid)[0]
+
+
+def _stat(pid: int) -> list[str]:
+    # The name before it stands in brackets and may hold anything, brackets too.
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ["X", "0"]
+
+
+def _block(pid: int) -> int:
+    """Which grid's users the process belongs to; 0 where it is an ordinary user's, which tells nothing."""
+    try:
+        uid = Path(f"/proc/{pid}").stat().st_uid
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return uid // UIDS_PER_GRID if FIRST_UID <= uid else 0
+
+
+def _left_behind() -> list[str]:
+    entries = [entry for folder in SHARED_FOLDERS for entry in folder.iterdir()]
+    return [str(entry) for entry in entries if any(mark in entry.name for mark in MARKS)]

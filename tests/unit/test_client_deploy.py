@@ -1,0 +1,224 @@
+"""Deploying through the SDK: what is read, packed and guessed."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from fake_grid import FakeGrid, problem
+
+from nanogrid.client.bundle import Entry, load, pack, read_folder
+from nanogrid.client.guess import make_plan, plan_name
+from nanogrid.errors import InvalidField
+
+HANDLER = "def handler(event, context):\n    return event\n"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def write(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        path = folder / name.replace("__", "/").replace("_DOT_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def plan_of(path: Path, existing=None):
+    code = load(path)
+    plan = make_plan(code, plan_name(code, None), None, None, existing)
+    return plan.name, plan.runtime, plan.handler
+
+
+async def test_one_file_becomes_a_function_of_its_name(tmp_path):
+    grid = FakeGrid()
+    write(tmp_path, word_count_DOT_py=HANDLER)
+
+    function = await grid.client().deploy(tmp_path / "word_count.py", memory_mb=256)
+
+    assert (function.name, function.runtime, function.handler) == ("word_count", "python3", "word_count.handler")
+    assert grid.code("word_count") == {"word_count.py": HANDLER.encode()}
+    assert grid.functions["word_count"]["memoryMb"] == 256
+
+
+async def test_a_second_deployment_is_the_next_version_and_leaves_other_settings(tmp_path):
+    grid = FakeGrid()
+    write(tmp_path, hello_DOT_py=HANDLER)
+    client = grid.client()
+
+    await client.deploy(tmp_path / "hello.py", timeout_ms=5000)
+    second = await client.deploy(tmp_path / "hello.py")
+
+    assert second.version == 2
+    assert second.timeout_ms == 5000
+    assert "timeoutMs" not in grid.asked()
+
+
+async def test_source_text_travels_as_source():
+    grid = FakeGrid()
+
+    await grid.client().deploy(HANDLER, name="hello")
+
+    assert grid.functions["hello"]["source"] == HANDLER
+    assert grid.functions["hello"]["handler"] == "main.handler"
+
+
+async def test_a_zip_travels_as_it_is():
+    grid = FakeGrid()
+    archive = pack({"app.py": Entry(HANDLER.encode())})
+
+    function = await grid.client().deploy(archive, name="zipped")
+
+    assert function.handler == "app.handler"
+    assert grid.code("zipped") == {"app.py": HANDLER.encode()}
+
+
+async def test_losing_a_race_for_the_name_becomes_an_update():
+    grid = FakeGrid()
+    client = grid.client()
+    grid.answers = [problem(404, "function_not_found", "none."), problem(409, "name_taken", "just now.")]
+    grid.add("hello")
+
+    function = await client.deploy(HANDLER, name="hello")
+
+    assert function.version == 2
+
+
+async def test_a_path_given_as_text_is_not_taken_for_source(tmp_path):
+    path = write(tmp_path, hello_DOT_py=HANDLER) / "hello.py"
+
+    with pytest.raises(InvalidField, match=r"pathlib\.Path"):
+        await FakeGrid().client().deploy(str(path), name="hello")
+
+
+# example, runtime, handler
+@pytest.mark.parametrize(
+    ("path", "runtime", "handler"),
+    [
+        ("hello.py", "python3", "hello.handler"),
+        ("csv_report", "python3", "main.handler"),
+        ("render_markdown", "python3", "main.handler"),
+        ("slugify_node", "nodejs", "index.handler"),
+        ("line_stats", "command", "run.sh"),
+    ],
+)
+def test_the_examples_need_no_options(path, runtime, handler):
+    assert plan_of(EXAMPLES / path) == (Path(path).stem, runtime, handler)
+
+
+# files, handler that is found
+@pytest.mark.parametrize(
+    ("files", "handler"),
+    [
+        ({"lambda_function_DOT_py": "def lambda_handler(e, c): ..."}, "lambda_function.lambda_handler"),
+        ({"app_DOT_py": "handler = Mangum(app)", "b_DOT_py": HANDLER}, "app.handler"),
+        ({"main_DOT_py": "from service import handler", "service_DOT_py": HANDLER}, "main.handler"),
+        ({"main_DOT_py": "X = 1", "jobs_DOT_py": "async def handler(e, c): ..."}, "jobs.handler"),
+        ({"index_DOT_js": "exports.handler = async () => 1"}, "index.handler"),
+        ({"index_DOT_mjs": "export const handler = () => 1"}, "index.handler"),
+        ({"app_DOT_js": "module.exports = { other, handler }", "x_DOT_js": ""}, "app.handler"),
+    ],
+)
+def test_the_handler_is_found_where_people_put_it(tmp_path, files, handler):
+    assert plan_of(write(tmp_path, **files))[2] == handler
+
+
+def test_code_is_read_and_never_run(tmp_path):
+    write(tmp_path, main_DOT_py=f"open({str(tmp_path / 'trace')!r}, 'w')\n{HANDLER}")
+
+    plan_of(tmp_path)
+
+    assert not (tmp_path / "trace").exists()
+
+
+# files, what the refusal says
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"a_DOT_py": HANDLER, "b_DOT_py": HANDLER}, r"several handlers: a\.handler, b\.handler"),
+        ({"main_DOT_py": "def other(): ..."}, "no handler"),
+        ({"main_DOT_py": "def handler(:\n"}, r"main\.py cannot be read: invalid syntax"),
+        ({"notes_DOT_txt": "hello"}, "which runtime"),
+        ({}, "no files at the top"),
+    ],
+)
+def test_where_the_code_does_not_tell_it_is_asked_for(tmp_path, files, said):
+    with pytest.raises(InvalidField, match=said):
+        plan_of(write(tmp_path, **files))
+
+
+async def test_an_update_keeps_runtime_and_handler_where_they_still_fit():
+    grid = FakeGrid()
+    grid.add("hello", runtime="python3.9", handler="main.other")
+    existing = await grid.client().function("hello")
+    both = load(pack({"main.py": Entry(b"def other(e, c): ...\n" + HANDLER.encode())}))
+    one = load(pack({"main.py": Entry(HANDLER.encode())}))
+
+    kept, changed = (make_plan(code, "hello", None, None, existing) for code in (both, one))
+
+    assert (kept.runtime, kept.handler) == ("python3.9", "main.other")
+    assert (changed.runtime, changed.handler) == ("python3.9", "main.handler")
+
+
+# file or folder, name
+@pytest.mark.parametrize(
+    ("path", "name"), [("hello.py", "hello"), ("My Function!", "My-Function"), ("a.b.zip", "a-b"), ("x" * 80, "x" * 64)]
+)
+def test_the_name_is_made_of_the_files(tmp_path, path, name):
+    (tmp_path / path).touch()
+    code = load(write(tmp_path, hello_DOT_py=HANDLER) / "hello.py")
+
+    assert plan_name(type(code)(files={}, origin=tmp_path / path), None) == name
+
+
+def test_a_file_without_a_usable_name_needs_one(tmp_path):
+    (tmp_path / "123.py").write_text(HANDLER)
+
+    with pytest.raises(InvalidField, match="--name"):
+        plan_of(tmp_path / "123.py")
+
+
+def test_a_folder_is_packed_without_what_no_function_needs(tmp_path):
+    write(tmp_path, main_DOT_py=HANDLER, pkg__data_DOT_csv="1", _DOT_git__config="x", __pycache____main_DOT_pyc="x")
+    write(tmp_path, venv2__pyvenv_DOT_cfg="", venv2__lib="x", node_modules__a_DOT_js="x", _DOT_env="SECRET=1")
+    (tmp_path / "__pycache__").mkdir(exist_ok=True)
+    (tmp_path / "__pycache__" / "main.cpython-311.pyc").touch()
+
+    assert set(read_folder(tmp_path)) == {"main.py", "pkg/data.csv"}
+
+
+def test_node_modules_belong_to_a_package(tmp_path):
+    write(tmp_path, package_DOT_json="{}", node_modules__left__index_DOT_js="x", node_modules___DOT_bin__tool="x")
+
+    assert set(read_folder(tmp_path)) == {"package.json", "node_modules/left/index.js"}
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path):
+    folder = write(tmp_path / "function", main_DOT_py=HANDLER)
+    (tmp_path / "secret").write_text("x")
+    (folder / "innocent.txt").symlink_to(tmp_path / "secret")
+
+    with pytest.raises(InvalidField, match="is a link to"):
+        read_folder(folder)
+
+
+def test_a_link_within_the_folder_is_its_file(tmp_path):
+    write(tmp_path, main_DOT_py=HANDLER)
+    (tmp_path / "app.py").symlink_to("main.py")
+
+    assert read_folder(tmp_path)["app.py"].content == HANDLER.encode()
+
+
+def test_the_same_files_make_the_same_zip_with_their_modes(tmp_path):
+    write(tmp_path, run_DOT_sh="#!/bin/sh", b="2")
+    (tmp_path / "run.sh").chmod(0o755)
+
+    first, second = pack(read_folder(tmp_path)), pack(dict(reversed(read_folder(tmp_path).items())))
+
+    assert first == second
+    modes = {i.filename: i.external_attr >> 16 for i in zipfile.ZipFile(io.BytesIO(first)).infolist()}
+    assert modes == {"run.sh": 0o100755, "b": 0o100644}
+
+
+def test_what_is_no_zip_is_refused():
+    with pytest.raises(InvalidField, match="no zip"):
+        load(b"not a zip")
