@@ -1,44 +1,56 @@
 """A clock that a test turns by hand."""
 
 import asyncio
+import heapq
+import itertools
 from datetime import UTC, datetime, timedelta
 
 from nanogrid.clock import Clock
 
+#: Turns of the event loop that let whoever was woken act, and those they wake in turn.
+_TURNS = 20
+
 
 class ManualClock(Clock):
-    """Stands still until `advance`; whoever sleeps is woken in the order of their moments."""
+    """Stands still until `advance`."""
 
-    def __init__(self, start: datetime = datetime(2030, 1, 1, tzinfo=UTC)) -> None:
-        self._start = start
-        self._elapsed = 0.0
-        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+    def __init__(self) -> None:
+        self._now = datetime(2026, 1, 1, tzinfo=UTC)
+        self._monotonic = 1_000.0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._elapsed)
+        return self._now
 
     def monotonic(self) -> float:
-        return self._elapsed
+        return self._monotonic
 
     async def sleep(self, seconds: float) -> None:
-        """Return once the clock has been advanced so far; at once for zero or less, as the real one does."""
+        """Return when the clock has been advanced so far; at the next turn of the loop for nothing or less."""
         if seconds <= 0:
             await asyncio.sleep(0)
             return
         woken = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self._elapsed + seconds, woken))
+        heapq.heappush(self._sleepers, (self._monotonic + seconds, next(self._numbers), woken))
         await woken
 
-    def advance(self, seconds: float) -> None:
-        """Let time pass at once, and wake who is due; they run when the caller next awaits."""
-        self._elapsed += seconds
-        due = sorted((s for s in self._sleepers if s[0] <= self._elapsed), key=lambda sleeper: sleeper[0])
-        self._sleepers = [s for s in self._sleepers if s[0] > self._elapsed]
-        for _, woken in due:
+    async def advance(self, seconds: float) -> None:
+        """Turn the clock, waking each sleeper at his moment, and let those who were woken act."""
+        end = self._monotonic + seconds
+        while self._sleepers and self._sleepers[0][0] <= end:
+            at, _, woken = heapq.heappop(self._sleepers)
+            self._turn_to(at)
             if not woken.done():
                 woken.set_result(None)
+                await self._let_act()
+        self._turn_to(end)
+        await self._let_act()
 
-    @property
-    def sleepers(self) -> int:
-        """How many sleep now."""
-        return sum(not woken.done() for _, woken in self._sleepers)
+    def _turn_to(self, at: float) -> None:
+        self._now += timedelta(seconds=max(0.0, at - self._monotonic))
+        self._monotonic = max(at, self._monotonic)
+
+    async def _let_act(self) -> None:
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)

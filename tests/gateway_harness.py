@@ -1,91 +1,106 @@
-"""A gateway over real boxes and ports in memory, driven in process; a worker that calls Python functions."""
+"""A gateway over real boxes and the local backend, driven in process; a worker that calls Python functions."""
 
 import asyncio
 import contextlib
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import httpx
 import msgspec
 from msgspec import Raw
 
-from fakes import (
-    FakeCodeStore,
-    FakeDeadLetters,
-    FakeLogFeed,
-    FakeRegistry,
-    FakeResultBus,
-    FakeRunStore,
-    FakeTaskQueue,
-)
 from nanogrid.api.auth import Auth, Principal, token_digest
 from nanogrid.api.services import Services
+from nanogrid.backends.local import LocalBackend, open_local
 from nanogrid.clock import Clock
 from nanogrid.dispatcher import Dispatcher
 from nanogrid.gateway.app import Gateway
-from nanogrid.gateway.intake import Intake
-from nanogrid.model import ErrorKind, Lease, Logs, Outcome, RunError, RunStatus, Usage
+from nanogrid.model import ErrorKind, Lease, Logs, Outcome, RunError, RunStatus, Task, Usage
 from nanogrid.observe import Metrics, make_log
+from nanogrid.ports import LogFeed
 from nanogrid.resource_manager import ResourceManager
 
 TOKEN = "correct-horse-battery-staple"
 SOURCE = "def handler(event, context):\n    return event\n"
 HELLO = {"name": "hello", "runtime": "python3.11", "source": SOURCE}
+HOSTS = frozenset({"grid.test", "127.0.0.1", "localhost", "::1"})
 
 Call = Callable[[Any], Any]
 
 
 class Grid:
-    """All boxes of one grid; `calls` says what the worker does for a function's name."""
+    """All boxes of one grid but the sandboxes; `calls` says what the worker does for a function's name."""
 
     def __init__(
-        self, *, max_backlog: int = 1000, heartbeat_s: float = 15.0, intake: Intake | None = None, stream: Any = None
+        self,
+        backend: LocalBackend,
+        folder: Path,
+        *,
+        heartbeat_s: float = 15.0,
+        stream: TextIO | None = None,
+        log_feed: LogFeed | None = None,
+        metrics_text: Callable[[], bytes] = lambda: b"nanogrid_runs_total 1.0\n",
     ) -> None:
-        self.registry, self.code_store, self.run_store = FakeRegistry(), FakeCodeStore(), FakeRunStore()
-        self.task_queue, self.dead_letters = FakeTaskQueue(max_backlog=max_backlog), FakeDeadLetters()
-        self.result_bus, self.log_feed, self.clock = FakeResultBus(), FakeLogFeed(), Clock()
+        self.backend, self.folder, self.clock = backend, folder, Clock()
+        self.log_feed = log_feed or backend.log_feed
         self.not_ready: str | None = None
         self.calls: dict[str, Call] = {}
         self.metrics = Metrics()
-        self.services = Services(
-            ResourceManager(self.registry, self.code_store, self.clock, runtimes=lambda: ["python3.11"]),
-            Dispatcher(
-                self.registry,
-                self.run_store,
-                self.task_queue,
-                self.dead_letters,
-                self.result_bus,
-                self.clock,
-                max_wait_s=30.0,
-            ),
+        self.log = make_log("json", stream) if stream else make_log("json")
+        services = Services(
+            ResourceManager(backend.registry, backend.code_store, self.clock, runtimes=lambda: ["python3.11"]),
+            self._dispatcher(),
             self.log_feed,
-            metrics_text=lambda: b"nanogrid_runs_total 1.0\n",
+            metrics_text=metrics_text,
             ready=lambda: self.not_ready,
             version="0.0.0",
             heartbeat_s=heartbeat_s,
         )
-        self.log = make_log("json", stream) if stream else make_log("json")
-        self.gateway = Gateway(
-            self.services,
-            Auth({token_digest(TOKEN): Principal(name="admin")}),
-            self.log,
-            self.metrics,
-            allowed_hosts=frozenset({"grid.test", "127.0.0.1", "localhost", "::1"}),
-            intake=intake,
-        )
+        auth = Auth({token_digest(TOKEN): Principal(name="owner")})
+        self.gateway = Gateway(services, auth, self.log, self.metrics, allowed_hosts=HOSTS)
+
+    def archives(self) -> int:
+        """How many archives the code store holds."""
+        return sum(path.is_file() for path in (self.folder / "code").rglob("*"))
+
+    async def take(self) -> Task:
+        """The next task; whoever waits for its run listens by now."""
+        (lease,) = await self.backend.task_queue.receive(limit=1, wait_s=20)
+        return lease.task
+
+    async def finish(self, run_id: str, outcome: Outcome) -> None:
+        """End a run as a worker would."""
+        await self.backend.result_bus.publish(await self.backend.run_store.finish(run_id, 1, outcome))
 
     async def work(self) -> None:
         """Take task after task until cancelled."""
         while True:
-            for lease in await self.task_queue.receive(limit=1, wait_s=1.0):
+            for lease in await self.backend.task_queue.receive(limit=1, wait_s=20):
                 await self._work(lease)
 
     async def _work(self, lease: Lease) -> None:
-        await self.run_store.start(lease.task.run_id, lease.attempt)
-        function = await self.registry.get(lease.task.function_id)
-        outcome = _outcome(self.calls.get(function.name, lambda event: event), lease.task.input)
-        await self.result_bus.publish(await self.run_store.finish(lease.task.run_id, lease.attempt, outcome))
+        await self.backend.run_store.start(lease.task.run_id, lease.attempt)
+        function = await self.backend.registry.get(lease.task.function_id)
+        await self.finish(lease.task.run_id, _outcome(self.calls.get(function.name, _echo), lease.task.input))
+        await self.backend.task_queue.ack(lease)
+
+    def _dispatcher(self) -> Dispatcher:
+        return Dispatcher(
+            self.backend.registry,
+            self.backend.run_store,
+            self.backend.task_queue,
+            self.backend.dead_letters,
+            self.backend.result_bus,
+            self.clock,
+            max_wait_s=30.0,
+        )
+
+
+def _echo(event: Any) -> Any:
+    return event
 
 
 def _outcome(call: Call, input_: Raw) -> Outcome:
@@ -99,16 +114,35 @@ def _outcome(call: Call, input_: Raw) -> Outcome:
 
 
 @asynccontextmanager
-async def serving(*, working: bool = True, **options: Any) -> AsyncIterator[tuple[Grid, httpx.AsyncClient]]:
-    """A grid with the function `hello`, and a client with the right token."""
-    grid = Grid(**options)
-    worker = asyncio.create_task(grid.work()) if working else None
-    transport = httpx.ASGITransport(grid.gateway, raise_app_exceptions=True)
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://grid.test", headers=headers) as client:
-        await client.post("/functions", json=HELLO)
-        yield grid, client
-    if worker is not None:
-        worker.cancel()
+async def opened(*, max_backlog: int = 1000, **options: Any) -> AsyncIterator[Grid]:
+    """A grid on a data folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="nanogrid-test-") as folder:
+        async with open_local(Path(folder), Clock(), max_backlog=max_backlog) as backend:
+            yield Grid(backend, Path(folder), **options)
+
+
+@asynccontextmanager
+async def working(grid: Grid) -> AsyncIterator[None]:
+    """A worker for as long as the context lasts."""
+    task = asyncio.create_task(grid.work())
+    try:
+        yield
+    finally:
+        task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await worker
+            await task
+
+
+@asynccontextmanager
+async def serving(*, idle: bool = False, **options: Any) -> AsyncIterator[tuple[Grid, httpx.AsyncClient]]:
+    """A grid with the function `hello`, and a client with the right token; with `idle` nobody works."""
+    async with opened(**options) as grid:
+        transport = httpx.ASGITransport(grid.gateway)
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        worker = contextlib.nullcontext() if idle else working(grid)
+        async with (
+            httpx.AsyncClient(transport=transport, base_url="http://grid.test", headers=headers) as client,
+            worker,
+        ):
+            await client.post("/functions", json=HELLO)
+            yield grid, client

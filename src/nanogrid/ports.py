@@ -259,6 +259,10 @@ class ResultBus(ABC):
         """Wake all who listen for this run. Never raises where the bus is down: they look at the store then."""
 
     @abstractmethod
+    def wake_all(self) -> None:
+        """Let everybody who listens in this process look at the run store now; it is about to stop."""
+
+    @abstractmethod
     def cancellations(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
         """Ids of the runs that are published as cancelled, from the moment the context is entered.
 

@@ -51,8 +51,9 @@ class Verdict:
 class Arena:
     """Attacks one grid, one probe at a time."""
 
-    def __init__(self, grid: StartedGrid) -> None:
+    def __init__(self, grid: StartedGrid, driver: str) -> None:
         self.grid = grid
+        self.driver = driver
         self._http = httpx.Client(base_url=grid.url, headers=grid.headers, timeout=60)
         self.deploy("neighbour", source=CANARY)
         self._neighbour = self.run("neighbour", NEIGHBOUR)
@@ -128,7 +129,7 @@ class Arena:
 def arena(driver: str) -> Iterator[Arena]:
     """A grid with that kind of sandbox, started for the attacks and stopped after them."""
     with _in_background(driver) as grid:
-        under_attack = Arena(grid)
+        under_attack = Arena(grid, driver)
         try:
             yield under_attack
         finally:

@@ -107,7 +107,7 @@ def _block(pid: int) -> int:
         uid = Path(f"/proc/{pid}").stat().st_uid
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    return uid // UIDS_PER_GRID if FIRST_UID <= uid else 0
+    return uid // UIDS_PER_GRID if uid >= FIRST_UID else 0
 
 
 def _left_behind() -> list[str]:

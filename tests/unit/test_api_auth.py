@@ -22,13 +22,14 @@ async def test_no_route_but_the_public_ones_answers_without_the_right_token(rout
         client.headers.pop("authorization")
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         answer = await client.request(route.method, address(route.path), headers=headers)
+        functions = await grid.backend.registry.list_functions(limit=10)
 
     if route.operation_id in PUBLIC:
         assert answer.status_code == 200
     else:
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Bearer")
-        assert len(grid.registry.functions) == 1
+        assert len(functions.items) == 1
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation_id)
@@ -68,7 +69,9 @@ async def test_nobody_unknown_makes_the_gateway_read_a_body():
     assert read == []
 
 
-@pytest.mark.parametrize("host", ["evil.test", "evil.test:80", "grid.test.evil.test", "", "[::2]", "127.0.0.1.evil.test"])
+@pytest.mark.parametrize(
+    "host", ["evil.test", "evil.test:80", "grid.test.evil.test", "", "[::2]", "127.0.0.1.evil.test"]
+)
 async def test_a_host_that_is_not_ours_is_a_421_even_with_the_token(host):
     async with serving() as (_, client):
         answer = await client.get("/functions", headers={"host": host})

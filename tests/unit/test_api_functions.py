@@ -9,6 +9,7 @@ import pytest
 from gateway_harness import HELLO, SOURCE, serving
 from nanogrid.model import DEFAULT_MEMORY_MB
 
+OTHER = SOURCE + "# other\n"
 RECORD = {
     *("functionId", "name", "version", "runtime", "handler", "memoryMb", "timeoutMs", "environment", "network"),
     *("concurrency", "retries", "idleTtlMs", "codeSha256", "codeSize", "createdAt", "updatedAt"),
@@ -74,11 +75,12 @@ async def test_a_function_is_found_by_id_as_by_name_and_a_deleted_one_by_neither
         by_id = await client.get(f"/functions/{function_id}")
         deleted = await client.delete(f"/functions/{function_id}")
         gone = [await client.get(f"/functions/{reference}") for reference in (function_id, "hello")]
+        archives = grid.archives()
 
     assert by_id.status_code == 200
     assert (deleted.status_code, deleted.content) == (204, b"")
     assert [answer.json()["code"] for answer in gone] == ["function_not_found"] * 2
-    assert grid.code_store.contents == {}
+    assert archives == 0
 
 
 async def test_functions_are_listed_by_name_page_by_page():
@@ -146,18 +148,16 @@ async def test_a_taken_name_is_a_conflict():
 )
 async def test_an_impossible_deployment_is_a_422_that_names_the_field_and_leaves_nothing(change, path):
     async with serving() as (grid, client):
-        before = len(grid.code_store.contents)
-        answer = await client.post("/functions", json=HELLO | {"name": "other"} | change)
+        answer = await client.post("/functions", json=HELLO | {"name": "other", "source": OTHER} | change)
+        listed, archives = (await client.get("/functions")).json(), grid.archives()
 
     assert answer.status_code == 422, answer.text
     assert [error["path"] for error in answer.json()["errors"]] == [path]
-    assert len(grid.registry.functions) == 1
-    assert len(grid.code_store.contents) == before
+    assert [item["name"] for item in listed["items"]] == ["hello"]
+    assert archives == 1
 
 
-@pytest.mark.parametrize(
-    ("missing", "path"), [("name", "$.name"), ("runtime", "$.runtime"), ("source", "$.source")]
-)
+@pytest.mark.parametrize(("missing", "path"), [("name", "$.name"), ("runtime", "$.runtime"), ("source", "$.source")])
 async def test_a_missing_field_is_named(missing, path):
     body = {key: value for key, value in (HELLO | {"name": "other"}).items() if key != missing}
     async with serving() as (_, client):

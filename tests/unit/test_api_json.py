@@ -87,10 +87,10 @@ async def test_json_of_the_wrong_shape_is_a_422_that_names_the_place(body, path)
     ],
 )
 async def test_a_valid_input_reaches_the_function_byte_by_byte(value):
-    async with serving(working=False) as (grid, client):
+    async with serving(idle=True) as (grid, client):
         headers = JSON | {"prefer": "respond-async"}
         answer = await client.post("/run", content=run_with(value), headers=headers)
-        task = grid.task_queue.tasks.get_nowait()
+        task = await grid.take()
 
     assert answer.status_code == 202, answer.text
     assert bytes(task.input).strip() == value.strip()

@@ -85,9 +85,9 @@ def test_closing_twice_does_no_harm_and_a_closed_client_says_so():
 
 
 def test_closing_ends_its_thread():
-    before = threading.active_count()
     client = FakeGrid().blocking()
 
     client.close()
 
-    assert threading.active_count() == before
+    assert client._thread.closed
+    assert not client._thread._thread.is_alive()

@@ -142,9 +142,9 @@ async def test_over_the_limit_the_least_recently_used_goes(tmp_path: Path):
         old, used, new = (box.store.keep(letter * 100) for letter in "abc")
         for digest in (old, used):
             await box.cache.path(digest)
-        box.clock.advance(30)
+        await box.clock.advance(30)
         await box.cache.path(used)
-        box.clock.advance(45)
+        await box.clock.advance(45)
         await box.cache.path(new)
         await until(lambda: box.trees() == 2)
         for digest in (used, new, old):

@@ -1,6 +1,6 @@
 """What a handler takes and gives: neutral values, so that the same table is served by ASGI and by a Lambda."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -44,7 +44,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 class Stream(Struct, frozen=True, kw_only=True):
     """An answer that is sent piece by piece until its pieces end, its reader goes, or the server stops."""
 
-    pieces: AsyncIterator[bytes]
+    pieces: AsyncGenerator[bytes, None]
     status: int = 200
     media_type: str = EVENTS
     headers: tuple[tuple[str, str], ...] = ()

@@ -64,7 +64,7 @@ class Deployment(Update, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class RunRequest(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A wish to run a function."""
+    """What to run, with what, and how the caller waits."""
 
     function_id: Reference
     #: Any JSON value; null where absent. It reaches the function byte by byte as it was sent.

@@ -14,14 +14,14 @@ from nanogrid.model import MAX_INPUT_BYTES, NULL, Mode, Run
 
 async def run_function(request: Request, services: Services) -> Answer:
     """Run a function, and answer with how it ended, or with where to ask later."""
-    wish = await read_json(request, RunRequest)
-    _check(wish, request)
+    asked = await read_json(request, RunRequest)
+    _check(asked, request)
     preferences = read_preferences(request.headers)
     idempotency = read_idempotency(request.headers, request.body)
-    asynchronous = preferences.respond_async or wish.mode is Mode.ASYNC
+    asynchronous = preferences.respond_async or asked.mode is Mode.ASYNC
     run = await services.dispatcher.run(
-        wish.function_id,
-        NULL if wish.input is UNSET else wish.input,
+        asked.function_id,
+        NULL if asked.input is UNSET else asked.input,
         mode=Mode.ASYNC if asynchronous else Mode.SYNC,
         wait_s=preferences.wait_s,
         idempotency=idempotency,
@@ -65,12 +65,12 @@ async def redrive(request: Request, services: Services) -> Answer:
     return json_answer(run, status=202, headers=(("location", f"/runs/{run.run_id}"),))
 
 
-def _check(wish: RunRequest, request: Request) -> None:
-    _check_reference(wish.function_id)
+def _check(asked: RunRequest, request: Request) -> None:
+    _check_reference(asked.function_id)
     # Only a body that is larger than the largest input can hold one that is too large.
-    if len(request.body) > MAX_INPUT_BYTES and wish.input is not UNSET and len(bytes(wish.input)) > MAX_INPUT_BYTES:
+    if len(request.body) > MAX_INPUT_BYTES and asked.input is not UNSET and len(bytes(asked.input)) > MAX_INPUT_BYTES:
         raise TooLarge(
-            f"the input has {len(bytes(wish.input))} bytes; {MAX_INPUT_BYTES} are allowed.",
+            f"the input has {len(bytes(asked.input))} bytes; {MAX_INPUT_BYTES} are allowed.",
             hint="Put large data where the function can fetch it.",
         )
 

@@ -12,7 +12,7 @@ import typer
 from msgspec import structs
 from rich.text import Text
 
-from nanogrid.cli.packaging import Packager, Target
+from nanogrid.cli.packaging import Packager, Packages, Target
 from nanogrid.cli.render import clean, counted, print_json, size
 from nanogrid.cli.session import Session, session_of
 from nanogrid.client import Client, FunctionInfo
@@ -32,38 +32,53 @@ def _duration_ms(text: str) -> int:
     return round(float(match[1]) * _UNIT_MS[match[2]])
 
 
+_Path = Annotated[Path, typer.Argument(exists=True, help="A source file, an executable, a folder, or a zip.")]
+_Name = Annotated[str | None, typer.Option(help="The function's name; else as the file or folder is called.")]
+_Runtime = Annotated[str | None, typer.Option(help="python3, python3.12, nodejs, command; else guessed.")]
+_Handler = Annotated[str | None, typer.Option(help="MODULE.FUNCTION, or an executable of the folder; else guessed.")]
+_Memory = Annotated[int | None, typer.Option(metavar="MB", help="Memory limit in MB, 128 to 10240.")]
+_Timeout = Annotated[
+    int | None,
+    typer.Option(
+        "--timeout", parser=_duration_ms, metavar="TIME", help="Time limit, such as 30 (seconds), 500ms or 2m."
+    ),
+]
+_Variables = Annotated[
+    list[str] | None,
+    typer.Option("--env", metavar="NAME=VALUE", help="Environment variable; NAME alone takes yours. Repeatable."),
+]
+_Concurrency = Annotated[int | None, typer.Option(help="Most runs at once; 0 for as many as there is room.")]
+_Retries = Annotated[int | None, typer.Option(help="Further tries of a failed asynchronous run.")]
+_Network = Annotated[Network | None, typer.Option(help="What the function may reach.")]
+_Requirements = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="What pip resolves; else the folder's requirements.txt."),
+]
+_NoDeps = Annotated[bool, typer.Option("--no-deps", help="Take the files as they are; resolve nothing.")]
+_Refresh = Annotated[bool, typer.Option("--refresh", help="Resolve dependencies anew, past the cache.")]
+_Architecture = Annotated[
+    str | None, typer.Option(help="The grid's architecture, x86_64 or aarch64; else this machine's.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
 def deploy(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(exists=True, help="A source file, an executable, a folder, or a zip.")],
-    name: Annotated[str | None, typer.Option(help="The function's name; else as the file or folder is called.")] = None,
-    runtime: Annotated[str | None, typer.Option(help="python3, python3.12, nodejs, command; else guessed.")] = None,
-    handler: Annotated[
-        str | None, typer.Option(help="MODULE.FUNCTION, or an executable of the folder; else guessed.")
-    ] = None,
-    memory: Annotated[int | None, typer.Option(metavar="MB", help="Memory limit in MB, 128 to 10240.")] = None,
-    timeout_ms: Annotated[
-        int | None,
-        typer.Option(
-            "--timeout", parser=_duration_ms, metavar="TIME", help="Time limit, such as 30 (seconds), 500ms or 2m."
-        ),
-    ] = None,
-    variables: Annotated[
-        list[str] | None,
-        typer.Option("--env", metavar="NAME=VALUE", help="Environment variable; NAME alone takes yours. Repeatable."),
-    ] = None,
-    concurrency: Annotated[int | None, typer.Option(help="Most runs at once; 0 for as many as there is room.")] = None,
-    retries: Annotated[int | None, typer.Option(help="Further tries of a failed asynchronous run.")] = None,
-    network: Annotated[Network | None, typer.Option(help="What the function may reach.")] = None,
-    requirements: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="What pip resolves; else the folder's requirements.txt."),
-    ] = None,
-    no_deps: Annotated[bool, typer.Option("--no-deps", help="Take the files as they are; resolve nothing.")] = False,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Resolve dependencies anew, past the cache.")] = False,
-    machine: Annotated[
-        str | None, typer.Option(help="The grid's architecture, x86_64 or aarch64; else this machine's.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    path: _Path,
+    name: _Name = None,
+    runtime: _Runtime = None,
+    handler: _Handler = None,
+    memory: _Memory = None,
+    timeout_ms: _Timeout = None,
+    variables: _Variables = None,
+    concurrency: _Concurrency = None,
+    retries: _Retries = None,
+    network: _Network = None,
+    requirements: _Requirements = None,
+    no_deps: _NoDeps = False,
+    refresh: _Refresh = False,
+    machine: _Architecture = None,
+    as_json: _Json = False,
 ) -> None:
     """Make a function of a file or folder, or its next version where there is one of that name.
 
@@ -104,25 +119,31 @@ def _plan(client: Client, code: Code, name: str | None, runtime: str | None, han
 def _with_dependencies(
     session: Session, packager: Packager, plan: Plan, code: Code, requirements: Path | None, machine: str | None
 ) -> tuple[Plan, Code]:
-    """The code with what it depends on, for exactly one runtime. The function's own files win."""
+    """The code with what it depends on, for exactly one runtime."""
     folder = code.origin if code.origin is not None and code.origin.is_dir() else None
-    kind = family(plan.runtime)
-    if requirements is None and folder is not None and kind == "python":
-        requirements = next((p for p in [folder / "requirements.txt"] if p.is_file()), None)
-    if requirements is not None and kind == "python":
+    if family(plan.runtime) == "python" and (listed := requirements or _listed(folder)):
         plan = _with_exact_python(plan)
         target = Target.of(plan.runtime, machine or platform.machine())
-        with _progress(session, f"Resolving {requirements} for {target}") as say:
-            packages = packager.python(requirements, target, say)
-    elif folder is not None and kind == "nodejs" and _needs_npm(code):
+        with _progress(session, f"Resolving {listed} for {target}") as say:
+            return _joined(plan, code, packager.python(listed, target, say))
+    if family(plan.runtime) == "nodejs" and folder is not None and _needs_npm(code):
         with _progress(session, f"Resolving {folder / 'package.json'}") as say:
-            packages = packager.node(folder, say)
-    else:
-        return plan, code
-    note = f"{packages.summary}, {size(sum(len(entry.content) for entry in packages.files.values()))} unpacked"
-    return structs.replace(plan, reasons=[*plan.reasons, note]), Code(
-        files={**packages.files, **code.files}, origin=code.origin
-    )
+            return _joined(plan, code, packager.node(folder, say))
+    return plan, code
+
+
+def _listed(folder: Path | None) -> Path | None:
+    """The requirements that a folder brings along."""
+    path = folder / "requirements.txt" if folder is not None else None
+    return path if path is not None and path.is_file() else None
+
+
+def _joined(plan: Plan, code: Code, packages: Packages) -> tuple[Plan, Code]:
+    """Both kinds of files; the function's own win."""
+    unpacked = sum(len(entry.content) for entry in packages.files.values())
+    note = f"{packages.summary}, {size(unpacked)} unpacked"
+    files = {**packages.files, **code.files}
+    return structs.replace(plan, reasons=[*plan.reasons, note]), structs.replace(code, files=files, zip=None)
 
 
 def _needs_npm(code: Code) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from nanogrid.cli.render import counted
 from nanogrid.client.bundle import Entry, read_folder
 from nanogrid.errors import InvalidField
 
@@ -105,7 +106,7 @@ class Packager:
 
         files, cached = self._made(key, make)
         count = len({name.split("/")[0] for name in files if name.split("/")[0].endswith(".dist-info")})
-        return Packages(files, f"{count} packages from {requirements.name}{' (cached)' if cached else ''}")
+        return Packages(files, f"{counted(count, 'package')} from {requirements.name}{' (cached)' if cached else ''}")
 
     def node(self, folder: Path, say: Say) -> Packages:
         """The node_modules that package.json asks for, without those for development. Raises `InvalidField`."""
@@ -134,7 +135,7 @@ class Packager:
         files, cached = self._made(key, make)
         modules = {name: entry for name, entry in files.items() if name.startswith("node_modules/")}
         count = sum(name.endswith("/package.json") for name in modules)
-        return Packages(modules, f"{count} packages from package.json{' (cached)' if cached else ''}")
+        return Packages(modules, f"{counted(count, 'package')} from package.json{' (cached)' if cached else ''}")
 
     def _made(self, key: str, make: Callable[[Path], None]) -> tuple[dict[str, Entry], bool]:
         """The files under the key, and whether they were there. Kept whole or not at all, whoever else makes them."""
@@ -166,7 +167,9 @@ class Packager:
         if target.python == f"{sys.version_info.major}.{sys.version_info.minor}":
             return []
         same = shutil.which(f"python{target.python}", path=self._environ.get("PATH"))
-        return ["--python", same] if same else []
+        # A version manager leaves commands behind for versions that are not in use.
+        works = same is not None and _execute([same, "-c", ""], Path.cwd(), self._environ, lambda _: None)[0] == 0
+        return ["--python", same] if same is not None and works else []
 
 
 def _with_includes(requirements: Path, seen: frozenset[Path] = frozenset()) -> Iterator[Path]:

@@ -67,14 +67,12 @@ def print_table(console: Console, headings: Sequence[str], rows: Iterable[Sequen
     console.print(table)
 
 
-def print_fields(console: Console, fields: Iterable[tuple[str, str | Text]]) -> None:
+def print_fields(console: Console, fields: Sequence[tuple[str, str | Text]]) -> None:
     """Names and values, one pair to a line."""
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
+    width = max(len(name) for name, _ in fields)
     for name, value in fields:
-        table.add_row(name, Text(clean(value)) if isinstance(value, str) else value)
-    console.print(table)
+        shown = Text(clean(value)) if isinstance(value, str) else value
+        console.print(Text.assemble((name.ljust(width + 2), "dim"), shown), soft_wrap=True)
 
 
 def status_text(status: RunStatus) -> Text:

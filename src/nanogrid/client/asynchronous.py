@@ -6,7 +6,7 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from nanogrid.client import bundle, discovery
-from nanogrid.client.channel import Channel, nothing
+from nanogrid.client.channel import Channel
 from nanogrid.client.deadline import Deadline
 from nanogrid.client.errors import WaitTimedOut
 from nanogrid.client.guess import make_plan, plan_name
@@ -266,10 +266,10 @@ class AsyncClient:
         page = _RUNS_PAGE if limit is None else min(limit, _RUNS_PAGE)
         count = 0
         async for run in self._pages("/runs", {k: v for k, v in query.items() if v is not None}, RunInfo, page):
+            yield run
+            count += 1
             if count == limit:
                 return
-            count += 1
-            yield run
 
     async def cancel(self, run_id: str) -> RunInfo:
         """End a run, queued or running. Raises `RunEnded` where it has an outcome, `RunNotFound`."""
@@ -278,10 +278,14 @@ class AsyncClient:
     async def logs(self, name: str, *, follow: bool = False) -> AsyncIterator[LogEntry]:
         """Recent log lines of the function, oldest first; with `follow`, then new ones as they are written."""
         path = _function_path(name) + "/logs"
-        async with self._channel.stream(path, {"follow": "true"}) if follow else nullcontext(nothing()) as lines:
+        if not follow:
+            for entry in await self._recent_lines(path):
+                yield entry
+            return
+        async with self._channel.stream(path, {"follow": "true"}) as lines:
             # The stream opens with a sign of life; what is written from then on is in it, what was before is recent.
             await anext(lines, None)
-            for entry in decoded(await self._get(path, {}), LogLines).lines:
+            for entry in await self._recent_lines(path):
                 yield entry
             async for line in lines:
                 if line.startswith("data:"):
@@ -317,6 +321,9 @@ class AsyncClient:
     async def _update(self, name: str, change: dict[str, Any]) -> FunctionInfo:
         body = msgspec.json.encode(change)
         return decoded(await self._channel.request("PUT", _function_path(name), body=body), FunctionInfo)
+
+    async def _recent_lines(self, path: str) -> list[LogEntry]:
+        return decoded(await self._get(path, {}), LogLines).lines
 
     async def _get(self, path: str, query: Mapping[str, str | int], wait_s: float = 0.0) -> httpx.Response:
         return await self._channel.request("GET", path, query=query, idempotent=True, wait_s=wait_s)

@@ -1,6 +1,6 @@
 """Speaks HTTP to one grid: authorises, translates errors, and tries again where that can do no harm."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
@@ -128,12 +128,6 @@ class Channel:
             raise ConnectionFailed(f"the grid at {self.url} did not answer in time.", hint=_SLOW) from exc
         except httpx.HTTPError as exc:
             raise ConnectionFailed(f"the connection to {self.url} broke ({_reason(exc)}).", hint=_BROKEN) from exc
-
-
-async def nothing() -> AsyncGenerator[str, None]:
-    """A stream that is over."""
-    return
-    yield
 
 
 _ABSENT = "Start one with `nanogrid up`, or name another with `nanogrid login URL` or NANOGRID_URL."

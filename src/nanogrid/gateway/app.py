@@ -72,10 +72,13 @@ class Gateway:
         except (Exception, asyncio.CancelledError) as exc:  # noqa: BLE001 - the top: every request gets an answer
             answer = self._refusal(exc, request_id)
         self._count(route, answer.status)
-        if isinstance(answer, Stream):
-            await self._streamed(answer, receive, send, request_id)
+        head_only = scope["method"] == "HEAD"
+        if isinstance(answer, Answer):
+            await send_answer(answer, send, request_id, head_only=head_only)
+        elif head_only:
+            await send_answer(Answer(media_type=answer.media_type), send, request_id)
         else:
-            await send_answer(answer, send, request_id, head_only=scope["method"] == "HEAD")
+            await self._streamed(answer, receive, send, request_id)
 
     async def _handled(
         self,

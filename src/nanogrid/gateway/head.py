@@ -14,7 +14,7 @@ MAX_HEADERS = 100
 def read_headers(scope: Scope) -> dict[str, str]:
     """The headers by lower-case name. Raises `AddressTooLong`, `HeadersTooLarge`."""
     raw: list[tuple[bytes, bytes]] = scope["headers"]
-    if len(scope["path"]) + len(scope["query_string"]) > MAX_ADDRESS_BYTES:
+    if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > MAX_ADDRESS_BYTES:
         raise AddressTooLong(f"the URL has more than {MAX_ADDRESS_BYTES} bytes.")
     if len(raw) > MAX_HEADERS or sum(map(len, chain.from_iterable(raw))) > MAX_HEADER_BYTES:
         raise HeadersTooLarge(f"the headers are more than {MAX_HEADERS}, or than {MAX_HEADER_BYTES} bytes.")

@@ -1,6 +1,7 @@
 """Sends answers and streams over ASGI."""
 
 import asyncio
+import contextlib
 
 from starlette.types import Receive, Send
 
@@ -50,8 +51,9 @@ def _headers(answer: Answer | Stream, request_id: str) -> list[tuple[bytes, byte
 
 
 async def _pump(answer: Stream, send: Send) -> None:
-    async for piece in answer.pieces:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    async with contextlib.aclosing(answer.pieces) as pieces:
+        async for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
 async def _gone(receive: Receive) -> None:

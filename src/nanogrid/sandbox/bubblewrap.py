@@ -44,7 +44,7 @@ class BubblewrapCell(LocalCell):
 
     def __init__(self, machine: Machine, launched: Launched, info: int, on_gone: Callable[[LocalCell], None]) -> None:
         """See `LocalCell`. `info` is the pipe in which bwrap says who is who; it is closed here."""
-        super().__init__(machine, launched, on_gone)
+        super().__init__(machine, launched, on_gone, apart=True)
         self._info = info
         self._first: Watched | None = None
 

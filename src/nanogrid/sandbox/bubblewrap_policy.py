@@ -77,7 +77,7 @@ class Walls(Record, frozen=True, kw_only=True):
 
 
 def arguments(walls: Walls) -> list[str]:
-    """bwrap's options, up to the command."""
+    """The options of bwrap, up to the command."""
     return [
         *_NAMESPACES,
         *(["--share-net"] if walls.network is Network.OUTBOUND else []),

@@ -128,7 +128,7 @@ def open_cgroups(name: str, *, proc: Path = Path("/proc/self")) -> Cgroups | Cgr
     """The group of that name below our own, made where it is missing."""
     try:
         owned = _own_folders(proc)
-        if _CONTROLLERS <= owned.keys():
+        if owned.keys() >= _CONTROLLERS:
             return _open_v1(owned["memory"], owned["pids"], name)
         if "" in owned:
             return _open_v2(owned[""], name)

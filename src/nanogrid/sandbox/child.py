@@ -16,21 +16,21 @@ class Watched:
         self.pid = pid
         self._loop = asyncio.get_running_loop()
         self._handle = os.pidfd_open(pid)
-        self._end: asyncio.Future[None] = self._loop.create_future()
+        self.at_end: asyncio.Future[None] = self._loop.create_future()
         self._loop.add_reader(self._handle, self._on_end)
 
     @property
     def running(self) -> bool:
         """Whether it has not been seen to end."""
-        return not self._end.done()
+        return not self.at_end.done()
 
     async def end(self, *others: "Watched") -> None:
         """Wait for its end, or that of any of the others. Safe to cancel."""
-        await asyncio.wait([self._end, *(other._end for other in others)], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([self.at_end, *(other.at_end for other in others)], return_when=asyncio.FIRST_COMPLETED)
 
     async def ends_within(self, seconds: float) -> bool:
         """Wait so long at most; whether it has ended."""
-        await asyncio.wait([self._end], timeout=seconds)
+        await asyncio.wait([self.at_end], timeout=seconds)
         return not self.running
 
     def kill(self) -> None:
@@ -41,7 +41,7 @@ class Watched:
     def _on_end(self) -> None:
         self._loop.remove_reader(self._handle)
         os.close(self._handle)
-        self._end.set_result(None)
+        self.at_end.set_result(None)
 
 
 class Child(Watched):

@@ -1,7 +1,11 @@
 """The users that sandboxes run as: one each where we are root, ourselves where we are not."""
 
+import ctypes
 import os
+import platform
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nanogrid.errors import SandboxUnavailable
@@ -11,8 +15,12 @@ from nanogrid.model import Record
 SPAN = 10_000
 #: How many grids find users on one machine.
 _MAX_GRIDS = 100
-#: Where ranges may begin: far above every account, container and dynamic user; the second where only 65,536 users exist.
+#: Where ranges may begin, and how many: far above every account, container and dynamic user; the second for where
+#: only 65,536 users exist.
 _BASES = ((1_900_000_000, _MAX_GRIDS), (40_000, 2))
+
+#: Numbers of the system calls setresgid and setresuid.
+_SET_USER = {"x86_64": (119, 117), "aarch64": (149, 147)}
 
 
 class Identity(Record, frozen=True, kw_only=True):
@@ -63,6 +71,33 @@ def claim_identities(uid_map: Path = Path("/proc/self/uid_map")) -> Identities:
         "root finds no free range of user ids for its sandboxes.",
         hint="End other grids on this machine, or start NanoGrid as an ordinary user.",
     )
+
+
+@contextmanager
+def as_real_user(identity: Identity | None) -> Iterator[None]:
+    """This thread alone, and only by its real user, becomes the identity for a moment; its rights stay root's.
+
+    The kernel keeps users per thread, and libc makes all threads agree; so this goes past libc. The identity's sandbox
+    must not run code yet, for it could signal this thread. Raises `OSError`.
+    """
+    numbers = _SET_USER.get(platform.machine())
+    if identity is None or numbers is None:
+        yield
+        return
+    before = Identity(uid=os.getuid(), gid=os.getgid())
+    try:
+        _set_real(numbers, identity)
+        yield
+    finally:
+        _set_real(numbers, before)
+
+
+def _set_real(numbers: tuple[int, int], identity: Identity) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    keep = ctypes.c_long(-1)
+    for number, value in zip(numbers, (identity.gid, identity.uid), strict=True):
+        if libc.syscall(ctypes.c_long(number), ctypes.c_long(value), keep, keep) != 0:
+            raise OSError(ctypes.get_errno(), f"the thread could not become user {identity.uid}")
 
 
 def _lock(first: int) -> socket.socket | None:

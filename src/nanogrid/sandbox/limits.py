@@ -5,6 +5,7 @@ import resource
 
 from nanogrid.model import Record
 from nanogrid.sandbox import processes
+from nanogrid.sandbox.identities import Identity, as_real_user
 
 _MB = 1024 * 1024
 
@@ -24,11 +25,11 @@ class Limits(Record, frozen=True, kw_only=True):
     shm_bytes: int = 64 * _MB
 
 
-def confine(pid: int, limits: Limits, *, count_processes: bool) -> None:
+def confine(pid: int, limits: Limits, identity: Identity | None, *, count_processes: bool) -> None:
     """Set the limits of a runtime that has not seen code yet; what it starts inherits them.
 
-    `count_processes` is False where the runtime shares its user with others, because the kernel counts per user then.
-    Raises `ProcessLookupError` where it is gone.
+    `identity` is the runtime's user. `count_processes` is False where it shares that user with others, because the
+    kernel counts per user then. Raises `OSError`.
     """
     hard = {
         resource.RLIMIT_NOFILE: limits.max_open_files,
@@ -37,21 +38,22 @@ def confine(pid: int, limits: Limits, *, count_processes: bool) -> None:
     }
     if count_processes:
         hard[resource.RLIMIT_NPROC] = limits.max_processes
-    for kind, most in hard.items():
-        _lower(pid, kind, most)
+    _lower(pid, hard, identity)
 
 
-def confine_memory(pid: int, memory_bytes: int) -> None:
+def confine_memory(pid: int, memory_bytes: int, identity: Identity | None) -> None:
     """Let the process take so much more than it has already, for where no cgroup guards the memory.
 
     Counts what it allocates (RLIMIT_DATA), not its addresses: node reserves far more of those than it ever uses.
     """
     with contextlib.suppress(ProcessLookupError):
-        _lower(pid, resource.RLIMIT_DATA, processes.private_data_bytes(pid) + memory_bytes)
+        _lower(pid, {resource.RLIMIT_DATA: processes.private_data_bytes(pid) + memory_bytes}, identity)
 
 
-def _lower(pid: int, kind: int, most: int) -> None:
-    _, ceiling = resource.prlimit(pid, kind)
-    if ceiling != resource.RLIM_INFINITY:
-        most = min(most, ceiling)
-    resource.prlimit(pid, kind, (most, most))
+def _lower(pid: int, hard: dict[int, int], identity: Identity | None) -> None:
+    # Root may set anybody's limits only with CAP_SYS_RESOURCE, which containers lack; a user may always set its own.
+    with as_real_user(identity):
+        for kind, most in hard.items():
+            _, ceiling = resource.prlimit(pid, kind)
+            allowed = most if ceiling == resource.RLIM_INFINITY else min(most, ceiling)
+            resource.prlimit(pid, kind, (allowed, allowed))

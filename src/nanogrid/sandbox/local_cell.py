@@ -18,7 +18,7 @@ from nanogrid.sandbox.cell import Cell, Ending
 from nanogrid.sandbox.cgroups import Cgroup
 from nanogrid.sandbox.child import Child, Watched, readable
 from nanogrid.sandbox.machine import Machine
-from nanogrid.sandbox.memory_watch import Watched
+from nanogrid.sandbox.memory_watch import Ceiling
 from nanogrid.sandbox.spawner import Ends
 from nanogrid.sandbox.workspace import Slot, link_tree, remove_tree
 
@@ -42,11 +42,17 @@ class Launched:
 
 
 class LocalCell(Cell):
-    """A runtime on this machine. Walls differ in which processes are inside, how these end, and what an exit means."""
+    """A runtime on this machine; on its own in the kernel's eyes, or else sharing a user with everything of ours.
 
-    def __init__(self, machine: Machine, launched: Launched, on_gone: Callable[["LocalCell"], None]) -> None:
+    Walls differ in which processes are inside, how these end, and what an exit means.
+    """
+
+    def __init__(
+        self, machine: Machine, launched: Launched, on_gone: Callable[["LocalCell"], None], *, apart: bool
+    ) -> None:
         """Owns the slot and the process; the ends belong to the guard as soon as there is one.
 
+        `apart` says whether the kernel counts its processes, and guards files from it, as those of another user.
         `on_gone` is called once, when nothing of the cell is left; never where something could not be ended.
         """
         self.control = launched.ends.control
@@ -55,6 +61,7 @@ class LocalCell(Cell):
         self._machine = machine
         self._child = Child(launched.process)
         self._on_gone = on_gone
+        self._apart = apart
         self._runtime: Watched | None = None
         self._cgroup: Cgroup | None = None
         self._exceeded_memory = False
@@ -64,7 +71,7 @@ class LocalCell(Cell):
 
     @abstractmethod
     def find_runtime(self) -> Watched:
-        """The runtime's process, which is up. Called once, before anything that needs it. Raises `SandboxUnavailable`."""
+        """The runtime's process, as soon as it is up. Raises `SandboxUnavailable`."""
 
     @abstractmethod
     def members(self) -> list[int]:
@@ -81,11 +88,6 @@ class LocalCell(Cell):
     @abstractmethod
     def inside(self, path: Path) -> str:
         """How the runtime sees its code, which lies at this path."""
-
-    #: Whether the runtime could write to files that are hard-linked into its slot.
-    shares_our_user = False
-    #: Whether the kernel counts the runtime's processes apart from everybody else's.
-    counts_processes = True
 
     # What they have in common
 
@@ -104,9 +106,9 @@ class LocalCell(Cell):
         self._runtime = self.find_runtime()
 
     def confine(self) -> None:
-        """Set every limit that does not depend on the function. Raises `SandboxUnavailable`. Blocks for a millisecond."""
+        """Set every limit that does not depend on the function. Blocks. Raises `SandboxUnavailable`."""
         try:
-            limits.confine(self.runtime, self._machine.limits, count_processes=self.counts_processes)
+            limits.confine(self.runtime, self._machine.limits, self.slot.identity, count_processes=self._apart)
             self._cgroup = self._machine.create_cgroup()
             if self._cgroup is not None:
                 self._cgroup.attach(self.runtime)
@@ -115,7 +117,7 @@ class LocalCell(Cell):
 
     async def place(self, function: Function, code: Path) -> str:
         """See `Cell`."""
-        steps = link_tree(code, self.slot.code, copy=self.shares_our_user)
+        steps = link_tree(code, self.slot.code, copy=not self._apart)
         if sum(1 for _ in islice(steps, _FEW_FILES)) == _FEW_FILES:
             await asyncio.to_thread(lambda: sum(1 for _ in steps))
         self._limit_memory(function.memory_mb * _MB)
@@ -147,9 +149,9 @@ class LocalCell(Cell):
         if self._cgroup is not None:
             self._cgroup.limit_memory(size)
             return
-        limits.confine_memory(self.runtime, size)
-        watched = Watched(members=self.members, limit_bytes=size, on_exceeded=self._exceed_memory)
-        self._machine.memory_watch.add(self.slot.number, watched)
+        limits.confine_memory(self.runtime, size, self.slot.identity)
+        ceiling = Ceiling(members=self.members, limit_bytes=size, on_exceeded=self._exceed_memory)
+        self._machine.memory_watch.add(self.slot.number, ceiling)
 
     def _exceed_memory(self) -> None:
         self._exceeded_memory = True

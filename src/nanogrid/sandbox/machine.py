@@ -111,7 +111,7 @@ class Machine:
 
 
 def open_machine(
-    data: Path, clock: Clock, *, limits: Limits = Limits(), runtimes: Path = _RUNTIMES, use_cgroups: bool = True
+    data: Path, clock: Clock, *, limits: Limits | None = None, runtimes: Path = _RUNTIMES, use_cgroups: bool = True
 ) -> Machine:
     """Everything that a driver needs below this data folder. Raises `SandboxUnavailable`, `ConfigError`. Blocks."""
     identities = claim_identities()
@@ -123,4 +123,6 @@ def open_machine(
     # The name lets the next start on the same workspace find what a crash left.
     name = f"nanogrid-{sha256(str(workspace.root).encode()).hexdigest()[:12]}"
     cgroups = open_cgroups(name) if use_cgroups else CgroupUnavailable(reason="switched off")
-    return Machine(workspace, identities, cgroups, Spawner(), MemoryWatch(clock), limits=limits, runtimes=runtimes)
+    return Machine(
+        workspace, identities, cgroups, Spawner(), MemoryWatch(clock), limits=limits or Limits(), runtimes=runtimes
+    )

@@ -16,8 +16,8 @@ _PERIOD_S = 0.1
 _LOOK_SHARE = 10
 
 
-class Watched(Record, frozen=True, kw_only=True):
-    """One cell under watch."""
+class Ceiling(Record, frozen=True, kw_only=True):
+    """One cell, and what it may take."""
 
     members: Callable[[], list[int]]
     limit_bytes: int
@@ -31,19 +31,19 @@ class MemoryWatch:
     def __init__(self, clock: Clock) -> None:
         """The clock decides how long it sleeps between two looks."""
         self._clock = clock
-        self._watched: dict[int, Watched] = {}
+        self._ceilings: dict[int, Ceiling] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, key: int, watched: Watched) -> None:
+    def add(self, key: int, ceiling: Ceiling) -> None:
         """Watch from now on, under a key of the caller's."""
-        self._watched[key] = watched
+        self._ceilings[key] = ceiling
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._look_again_and_again())
 
     def remove(self, key: int) -> None:
         """Watch no longer. Idempotent."""
-        self._watched.pop(key, None)
-        if not self._watched and self._task is not None:
+        self._ceilings.pop(key, None)
+        if not self._ceilings and self._task is not None:
             self._task.cancel()
             self._task = None
 
@@ -51,16 +51,16 @@ class MemoryWatch:
         while True:
             began = time.perf_counter()
             # Reading /proc takes some 50 microseconds for each process: not in the event loop.
-            exceeded = await asyncio.to_thread(_exceeded, dict(self._watched))
+            exceeded = await asyncio.to_thread(_exceeded, dict(self._ceilings))
             took_s = time.perf_counter() - began
             for key in exceeded:
-                if watched := self._watched.pop(key, None):
-                    watched.on_exceeded()
+                if ceiling := self._ceilings.pop(key, None):
+                    ceiling.on_exceeded()
             await self._clock.sleep(max(_PERIOD_S, took_s * _LOOK_SHARE))
 
 
-def _exceeded(watched: dict[int, Watched]) -> list[int]:
-    return [key for key, one in watched.items() if _takes_more(one.members(), one.limit_bytes)]
+def _exceeded(ceilings: dict[int, Ceiling]) -> list[int]:
+    return [key for key, one in ceilings.items() if _takes_more(one.members(), one.limit_bytes)]
 
 
 def _takes_more(members: list[int], limit_bytes: int) -> bool:

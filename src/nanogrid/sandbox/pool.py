@@ -1,18 +1,18 @@
 """The worker's sandboxes: does what the inventory decides."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from functools import partial
 from typing import Any
 
 from nanogrid.clock import Clock, milliseconds
-from nanogrid.errors import SandboxUnavailable
+from nanogrid.errors import SandboxBroken, SandboxUnavailable
 from nanogrid.model import Function, RunError
 from nanogrid.observe import Log, Metrics
-from nanogrid.ports import Claim, SandboxDriver, SandboxPool
+from nanogrid.ports import Claim, Sandbox, SandboxDriver, SandboxPool
 from nanogrid.sandbox.budget import Budget
 from nanogrid.sandbox.inventory import Inventory
-from nanogrid.sandbox.shelves import Answer, End, Kind, Provide, Refill, Resident, Shelf
+from nanogrid.sandbox.shelves import Answer, End, Kind, Provide, Refill, Resident, Shelf, Stock
 
 #: How often sandboxes are looked after, in seconds: how exact an idle time-to-live is.
 _TICK_S = 1.0
@@ -34,7 +34,7 @@ class Pool(SandboxPool):
         runtimes: Iterable[str] = (),
         starting_at_once: int = 4,
     ) -> None:
-        """Keeps `spares` for each of the runtimes from the start, and for every kind of sandbox that was called for lately.
+        """Keeps `spares` for each of the runtimes from the start, and of every kind that was called for lately.
 
         `budget_mb` is what all sandboxes together may really occupy; `starting_at_once` how many start in parallel.
         """
@@ -83,6 +83,7 @@ class Pool(SandboxPool):
         """End every sandbox, also those that are busy or starting; whoever waits gets `SandboxUnavailable`."""
         if self._keeper is not None:
             self._keeper.cancel()
+            await asyncio.wait([self._keeper])
         self._inventory.close()
         self._act()
         while self._work:
@@ -113,9 +114,9 @@ class Pool(SandboxPool):
         resident = work.spare
         try:
             if resident is None:
-                await self._kill_all(work.victims)
+                await asyncio.gather(*map(self._kill, work.victims))
                 resident = await self._create(work.shelf.kind, work.shelf)
-            error = await resident.sandbox.load(work.shelf.function)
+            error = await _load(resident.sandbox, work.shelf.function)
         except Exception as exc:  # noqa: BLE001 - the task's top: whatever it was, who waits must hear of it
             self._inventory.not_provided(work, resident, exc)
         else:
@@ -131,23 +132,23 @@ class Pool(SandboxPool):
     async def _refill(self, work: Refill) -> None:
         failed = False
         try:
-            await self._create(work.stock.kind, None)
-        except Exception as exc:  # noqa: BLE001 - the task's top: nobody waits for a spare, so nobody else reports it
+            await self._create(work.stock.kind, work.stock)
+        except Exception as exc:  # noqa: BLE001 - the task's top: nobody waits for a spare, so nobody else would tell
             failed = True
             self._log.warning("pool.spare_failed", runtime=work.stock.kind[0], error=str(exc))
         self._inventory.refilled(work.stock, failed=failed)
         self._act()
 
-    async def _create(self, kind: Kind, shelf: Shelf | None) -> Resident:
+    async def _create(self, kind: Kind, goal: Shelf | Stock) -> Resident:
         try:
             sandbox = await self._driver.create(*kind)
         except BaseException:
             self._inventory.never_arrived()
             raise
-        resident = self._inventory.arrived(kind, sandbox, shelf)
+        resident = self._inventory.arrived(sandbox, goal)
         self._act()
         if resident.ended:
-            raise SandboxUnavailable("this worker is stopping; the sandbox it has just started is ended.")
+            raise SandboxUnavailable("this worker is stopping; the sandbox that it has just started is ended.")
         return resident
 
     async def _end(self, resident: Resident) -> None:
@@ -155,17 +156,24 @@ class Pool(SandboxPool):
         self._inventory.gone(resident)
         self._act()
 
-    async def _kill_all(self, residents: list[Resident]) -> None:
-        await asyncio.gather(*map(self._kill, residents))
-
     async def _kill(self, resident: Resident) -> None:
         try:
             await resident.sandbox.kill()
-        except Exception as exc:  # noqa: BLE001 - the end of the line: it is counted as gone, or it would block room for ever
+        except Exception as exc:  # noqa: BLE001 - the end of the line: were it not counted as gone, its room were lost
             self._log.error("pool.kill_failed", error=str(exc))
 
     async def _keep(self) -> None:
         while True:
             await self._clock.sleep(_TICK_S)
-            self._inventory.tick()
+            try:
+                self._inventory.tick()
+            except Exception as exc:  # noqa: BLE001 - the loop's top: without it nothing would ever expire again
+                self._log.error("pool.tick_failed", error=f"{type(exc).__name__}: {exc}")
             self._act()
+
+
+async def _load(sandbox: Sandbox, function: Function) -> RunError | None:
+    error = await sandbox.load(function)
+    if error is None and not sandbox.reusable:
+        raise SandboxBroken(f"the sandbox of {function.name} version {function.version} died right after its import.")
+    return error

@@ -14,6 +14,7 @@ from nanogrid.sandbox.child import Watched
 from nanogrid.sandbox.interpreters import Interpreter
 from nanogrid.sandbox.local_cell import Launched, LocalCell, kill_until_gone
 from nanogrid.sandbox.local_driver import LocalDriver
+from nanogrid.sandbox.machine import Machine
 from nanogrid.sandbox.spawner import Order, open_ends, start
 from nanogrid.sandbox.workspace import Slot
 
@@ -24,15 +25,9 @@ _ENDS_WITHIN_S = 1.0
 class ProcessCell(LocalCell):
     """A runtime in a session of its own."""
 
-    @property
-    def shares_our_user(self) -> bool:
-        """Whether it could change the cached code through a hard link."""
-        return self.slot.identity is None
-
-    @property
-    def counts_processes(self) -> bool:
-        """Whether it is alone with its user."""
-        return self.slot.identity is not None
+    def __init__(self, machine: Machine, launched: Launched, on_gone: Callable[[LocalCell], None]) -> None:
+        """See `LocalCell`."""
+        super().__init__(machine, launched, on_gone, apart=launched.slot.identity is not None)
 
     def find_runtime(self) -> Watched:
         """See `LocalCell`."""

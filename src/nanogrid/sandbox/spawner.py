@@ -6,7 +6,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from nanogrid.model import Record
 from nanogrid.sandbox.identities import Identity
 
 T = TypeVar("T")
+_COMPILE_TIMEOUT_S = 30.0
 
 
 class Order(Record, frozen=True, kw_only=True):
@@ -59,7 +60,7 @@ class Ends:
         """Opens four descriptors, none of them inheritable."""
         self.control, self.inner_control = socket.socketpair()
         self.output, self.inner_output = os.pipe()
-        self.control.setblocking(False)
+        self.control.setblocking(False)  # noqa: FBT003 - the socket's own way
         os.set_blocking(self.output, False)
 
     def close_inner(self) -> None:
@@ -137,8 +138,8 @@ def start(order: Order, output: int) -> subprocess.Popen[bytes]:
             close_fds=True,
             pass_fds=order.descriptors,
             start_new_session=True,
-            user=identity and identity.uid,
-            group=identity and identity.gid,
+            user=identity.uid if identity else None,
+            group=identity.gid if identity else None,
             extra_groups=[] if identity else None,
         )
     except OSError as exc:
@@ -146,3 +147,10 @@ def start(order: Order, output: int) -> subprocess.Popen[bytes]:
             f"{order.executable} could not be started: {exc.strerror}.",
             hint="See `nanogrid doctor`; the machine may be out of processes, descriptors or memory.",
         ) from exc
+
+
+def compile_below(python: Path, folder: Path) -> None:
+    """Have a Python write the bytecode of all that is in our own folder; where it can't, starting takes longer."""
+    command = [str(python), "-I", "-m", "compileall", "-q", str(folder)]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(command, env={}, capture_output=True, timeout=_COMPILE_TIMEOUT_S, check=False)

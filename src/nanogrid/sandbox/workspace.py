@@ -61,11 +61,9 @@ class Workspace:
             folder.mkdir(exist_ok=True)
             folder.chmod(_PASSABLE)
         remove_tree(self.runtimes)
-        self.runtimes.mkdir()
-        for source in runtimes.iterdir():
-            if source.is_file():
-                publish(source, self.runtimes / source.name)
-        self.runtimes.chmod(0o755)
+        for source in runtimes.rglob("*"):
+            if source.is_file() and source.suffix != ".pyc":
+                publish(source, self.runtimes / source.relative_to(runtimes))
         self.hosts.unlink(missing_ok=True)
         self.hosts.write_text(_HOSTS)
         self.hosts.chmod(0o444)

@@ -48,7 +48,8 @@ class _Change(Generic[T]):
         try:
             with translated(doing):
                 self._result = self._work(connection)
-        except Exception as exc:  # noqa: BLE001 - the writer's loop: a faulty change must not stop the others
+        except Exception as exc:
+            # The writer's loop: a faulty change must not stop the others.
             if not connection.in_transaction:
                 raise  # a full disk may end the transaction by itself, and with it everybody's change
             self.error = exc
@@ -133,10 +134,26 @@ class Database:
             group, self._waiting = self._waiting, []
             for change in group:
                 change.seal()
-            await loop.run_in_executor(self._writer, _commit, self._path, self._write_connection, group)
+            await loop.run_in_executor(self._writer, self._commit, group)
             for change in group:
                 change.settle()
         self._draining = None
+
+    def _commit(self, group: list[_Change[Any]]) -> None:
+        """Write the group as one transaction; where that fails, every change of it has failed."""
+        connection, doing = self._write_connection, f"writing to the database {self._path}"
+        assert connection is not None  # noqa: S101 - `close` waits for the last group
+        try:
+            with translated(doing):
+                connection.execute("BEGIN IMMEDIATE")
+                for change in group:
+                    change.run(connection, doing)
+                connection.execute("COMMIT")
+        except Exception as exc:  # noqa: BLE001 - the writer's loop: whoever waits is told, and the next group served
+            for change in group:
+                change.error = exc
+            with suppress(sqlite3.Error):
+                connection.rollback()
 
 
 @asynccontextmanager
@@ -170,22 +187,6 @@ def _open_reader(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         return connection
-
-
-def _commit(path: Path, connection: sqlite3.Connection, group: list[_Change[Any]]) -> None:
-    """Write the group as one transaction; where that fails, every change of it has failed."""
-    doing = f"writing to the database {path}"
-    try:
-        with translated(doing):
-            connection.execute("BEGIN IMMEDIATE")
-            for change in group:
-                change.run(connection, doing)
-            connection.execute("COMMIT")
-    except Exception as exc:  # noqa: BLE001 - the writer's loop: whoever waits must be told, and the next group served
-        for change in group:
-            change.error = exc
-        with suppress(sqlite3.Error):
-            connection.rollback()
 
 
 def _read(path: Path, connection: sqlite3.Connection, work: Work[T]) -> T:

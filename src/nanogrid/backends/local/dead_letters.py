@@ -44,9 +44,7 @@ class LocalDeadLetters(DeadLetters):
         rows = await self._journal.letters(limit=limit + 1, before=before)
         page = rows[:limit]
         more = len(rows) > limit and bool(page)
-        return Page(
-            items=[letter for _, letter in page], next_cursor=to_cursor(str(page[-1][0])) if more else None
-        )
+        return Page(items=[letter for _, letter in page], next_cursor=to_cursor(str(page[-1][0])) if more else None)
 
     async def redrive(self, run_id: str) -> None:
         """See the port. The task is durable from now on, and its attempts go on counting."""

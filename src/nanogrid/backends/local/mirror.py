@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Generic, TypeVar
 
 from nanogrid.backends.local.database import Database
@@ -45,7 +44,7 @@ class Mirror(Generic[V]):
         self,
         database: Database,
         save: Callable[[sqlite3.Connection, Changes[V]], None],
-        on_saved: Callable[[Changes[V]], None] = lambda changes: None,
+        on_saved: Callable[[Changes[V]], None] | None = None,
     ) -> None:
         """`save` writes changes into the table; `on_saved` hears which are on disk now."""
         self._database = database
@@ -115,13 +114,15 @@ class Mirror(Generic[V]):
     def _seal(self) -> Callable[[sqlite3.Connection], None]:
         self._flying, self._dirty = self._dirty, _Batch[V]()
         self._current, self._next = self._next, None
-        return partial(self._save, changes=self._flying.changes)
+        changes = self._flying.changes
+        return lambda connection: self._save(connection, changes)
 
     def _settle(self, flush: asyncio.Future[None]) -> None:
         flown, self._flying, self._current = self._flying, None, None
         assert flown is not None  # noqa: S101 - what settles has been sealed
         if flush.exception() is None:
-            self._on_saved(flown.changes)
+            if self._on_saved is not None:
+                self._on_saved(flown.changes)
             return
         kept = {key: value for key, value in flown.changes.items() if key not in flown.awaited}
         self._dirty.changes = kept | self._dirty.changes

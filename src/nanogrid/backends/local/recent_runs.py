@@ -39,5 +39,5 @@ class RecentRuns:
 
 def size_of(run: Run) -> int:
     """About how many bytes a run occupies in memory."""
-    input_size = len(memoryview(run.input)) if run.input else 0
-    return _OVERHEAD_BYTES + len(memoryview(run.output)) + len(run.logs.text) + input_size
+    input_bytes = len(memoryview(run.input)) if run.input else 0
+    return _OVERHEAD_BYTES + input_bytes + len(memoryview(run.output)) + len(run.logs.text)

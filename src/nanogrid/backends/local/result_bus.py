@@ -40,6 +40,12 @@ class LocalResultBus(ResultBus):
         if run.status is RunStatus.CANCELLED:
             self._cancellations.tell(run.run_id)
 
+    def wake_all(self) -> None:
+        """See the port."""
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.wake()
+
     @asynccontextmanager
     async def cancellations(self) -> AsyncIterator[AsyncIterator[str]]:
         """See the port."""
@@ -58,7 +64,7 @@ class _LocalListener(Listener):
             loop = asyncio.get_running_loop()
             if self._news is None or self._news.done():
                 self._news = loop.create_future()
-            timer = loop.call_later(timeout_s, self._wake)
+            timer = loop.call_later(timeout_s, self.wake)
             try:
                 await self._news
             finally:
@@ -67,8 +73,8 @@ class _LocalListener(Listener):
 
     def tell(self, run: Run) -> None:
         self._run = run
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         if self._news is not None and not self._news.done():
             self._news.set_result(None)

@@ -1,43 +1,28 @@
 """The run store: what lives is in memory, what has ended is in SQLite.
 
-A durable run changes in memory when the change is on disk; the other way round for a plain synchronous one, whose
-record is written after the answer, in groups.
+A durable run changes in memory when the change is on disk; a plain synchronous one the other way round, its record
+is written after the answer, in groups.
 """
 
 import asyncio
-from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from weakref import WeakValueDictionary
 
-from msgspec import UNSET, Raw, structs
+from msgspec import structs
 
 from nanogrid.backends.local import run_table
 from nanogrid.backends.local.cursors import foreign_cursor, from_cursor, to_cursor
 from nanogrid.backends.local.database import Database
+from nanogrid.backends.local.live_run import LiveRun
 from nanogrid.backends.local.mirror import Changes, Mirror
 from nanogrid.backends.local.recent_runs import RecentRuns, size_of
 from nanogrid.backends.local.run_table import IdempotencyKey, Saved
 from nanogrid.clock import Clock
-from nanogrid.errors import IdempotencyConflict, RunEnded, RunNotFound
+from nanogrid.errors import IdempotencyConflict, RunEnded, RunNotFound, StoreUnavailable
 from nanogrid.identifiers import is_run_id
-from nanogrid.model import NULL, Logs, Outcome, Run, RunStatus, Usage
+from nanogrid.model import Outcome, Run, RunStatus
 from nanogrid.ports import Page, RunStore
-
-
-class _LiveRun:
-    """A run that is queued or running, its input apart."""
-
-    __slots__ = ("begun", "committing", "durable", "input", "run")
-
-    def __init__(self, run: Run, input_: Raw, *, durable: bool, begun: int) -> None:
-        self.run = run
-        self.input = input_
-        #: Whether its changes must be on disk before anybody is told.
-        self.durable = durable
-        #: The latest attempt that has begun in this process; earlier processes' attempts are all dead.
-        self.begun = begun
-        #: A change on its way to the disk that later ones must wait for.
-        self.committing: asyncio.Future[None] | None = None
 
 
 class LocalRunStore(RunStore):
@@ -49,7 +34,7 @@ class LocalRunStore(RunStore):
         self._clock = clock
         self._history_limit = history_limit
         self._mirror = Mirror[Saved](database, run_table.save, self._saved)
-        self._live: dict[str, _LiveRun] = {}
+        self._live: dict[str, LiveRun] = {}
         #: What memory knows and the disk does not: plain runs that live, and whatever is written later.
         self._unsaved: dict[str, Saved] = {}
         self._recent = RecentRuns()
@@ -62,8 +47,7 @@ class LocalRunStore(RunStore):
         """Take up the runs that an earlier grid left queued or running."""
         self._ended_count = await self._database.read(run_table.count_prunable)
         for run in await self._database.read(run_table.select_live):
-            assert run.input is not UNSET  # noqa: S101 - that is how it is selected
-            self._live[run.run_id] = _LiveRun(structs.replace(run, input=UNSET), run.input, durable=True, begun=0)
+            self._live[run.run_id] = LiveRun(run, durable=True)
 
     async def close(self) -> None:
         """Write what is not on disk yet."""
@@ -75,11 +59,12 @@ class LocalRunStore(RunStore):
             return await self._accept_once(run, *idempotency)
         if durable:
             await self._accept_durable(run)
-        else:
-            if self._mirror.full:
-                await self._mirror.flush()
-            live = self._new_live(run, durable=False)
-            self._unsaved[run.run_id] = Saved(live.run, live.input)
+            return run
+        if self._mirror.full:
+            await self._mirror.flush()
+        live = LiveRun(run)
+        self._live[run.run_id] = live
+        self._unsaved[run.run_id] = live.saved(live.run)
         return run
 
     async def withdraw(self, run_id: str) -> None:
@@ -92,47 +77,42 @@ class LocalRunStore(RunStore):
     async def persist(self, run_id: str) -> None:
         """See the port. What comes after is durable too."""
         live = self._live.get(run_id)
-        if live is None:
-            await self._persist_ended(run_id)
-        elif not live.durable:
-            live.durable = True
-            saved = self._unsaved[run_id]
-            await asyncio.shield(self._mirror.write(run_id, saved, weight=size_of(live.run)))
-        else:
+        if live is not None and not live.durable and live.committing is None:
+            await self._commit(live, live.run)
+        elif live is not None or run_id in self._unsaved:
             await self._mirror.flush()
+        else:
+            await self.get(run_id)
 
     async def start(self, run_id: str, attempt: int) -> Run:
-        """See the port. Never waits for the disk; what is lost of it by a crash is begun anew anyway."""
+        """See the port. Never waits for the disk: a start that a crash takes back is followed by another."""
         live = await self._settled(run_id)
-        _fence(live, attempt)
-        live.begun = attempt
-        started = structs.replace(
-            live.run, status=RunStatus.RUNNING, attempt=attempt, started_at=self._clock.now(), ended_at=None
-        )
-        self._change(live, started)
-        return structs.replace(started, input=live.input)
+        live.fence(attempt)
+        self._change(live, live.begin(attempt, self._clock.now()))
+        return live.in_full()
 
     async def finish(self, run_id: str, attempt: int, outcome: Outcome) -> Run:
         """See the port. Returns the run without its input."""
+        if self._mirror.full:
+            # Slower, not refused: `accept` refuses, so no more can come here than is running.
+            with suppress(StoreUnavailable):
+                await self._mirror.flush()
         live = await self._settled(run_id)
-        _fence(live, attempt)
-        run = self._concluded(live.run, outcome)
+        live.fence(attempt)
+        run = live.concluded(outcome, self._clock.now())
         if live.durable:
             await self._commit(live, run)
-            return run
-        if run.status.ended:
+        elif run.status.ended:
             self._end_plain(live, run)
         else:
             self._change(live, run)
-        if self._mirror.full:
-            await self._mirror.flush()
         return run
 
     async def get(self, run_id: str) -> Run:
         """See the port. No I/O for a run that lives or has ended lately."""
-        run = self._remembered(run_id) or await self._read(run_id)
+        run = await self._find(run_id)
         if run is None:
-            raise _no_run(run_id)
+            raise RunNotFound(f"no run has the id {run_id[:80]!r}.", hint="Old runs are forgotten in time.")
         return run
 
     async def list_runs(
@@ -145,18 +125,11 @@ class LocalRunStore(RunStore):
     ) -> Page[Run]:
         """See the port."""
         before = run_table.NEWEST if cursor is None else _run_id_from(cursor)
+        wanted = run_table.Listing(function_id, status, before)
         # Taken before the disk is read: what is written meanwhile must not fall between the two.
-        unsaved = dict(self._unsaved)
-        select = partial(
-            run_table.select_page,
-            function_id=function_id,
-            status=status,
-            before=before,
-            limit=limit + 1,
-            hidden=unsaved.keys(),
-        )
-        found = await self._database.read(select)
-        found += [run for run in _runs(unsaved) if run.run_id < before and _matches(run, function_id, status)]
+        unsaved = {run_id: saved.run for run_id, saved in self._unsaved.items()}
+        select = partial(run_table.select_page, listing=wanted, limit=limit + 1, hidden=unsaved.keys())
+        found = await self._database.read(select) + [run for run in unsaved.values() if wanted.has(run)]
         found.sort(key=lambda run: run.run_id, reverse=True)
         page = found[:limit]
         more = len(found) > limit and bool(page)
@@ -166,40 +139,122 @@ class LocalRunStore(RunStore):
         """See the port. The run is durable from now on."""
         dead = await self.get(run_id)
         if dead.status is not RunStatus.DEAD or run_id in self._live:
-            raise RunEnded(f"the run {run_id} is {dead.status}, not dead.", hint="Only dead runs can be redriven.")
-        assert dead.input is not UNSET  # noqa: S101 - `get` reads in full
-        # In memory before it is on disk: whoever reopens it too finds it queued and is refused.
-        live = _LiveRun(structs.replace(dead, input=UNSET), dead.input, durable=True, begun=dead.attempt)
-        self._live[run_id] = live
-        queued = structs.replace(
-            live.run,
-            status=RunStatus.QUEUED,
-            output=NULL,
-            error=None,
-            logs=Logs(),
-            usage=Usage(),
-            started_at=None,
-            ended_at=None,
-        )
-        self._unsaved.pop(run_id, None)
-        await self._commit(live, queued)
-        return structs.replace(queued, input=dead.input)
-
-    # -- accepting
+            raise RunEnded(f"the run {run_id} is not dead, or not any more.", hint="Only a dead run can be redriven.")
+        # It lives again before that is on disk, so that of two who reopen it one is refused.
+        live = self._live[run_id] = LiveRun(dead)
+        await self._commit(live, live.reopened())
+        return live.in_full()
 
     async def _accept_once(self, run: Run, key: str, digest: str) -> Run:
-        # Racing calls with one key take turns; the lock goes when the last of them lets it go.
+        # Racing calls with one key take turns; the lock goes when the last of them lets go of it.
         lock = self._key_locks.setdefault(key, asyncio.Lock())
         async with lock:
             made_at = int(self._clock.now().timestamp() * 1000)
             known = await self._database.read(partial(run_table.select_key, key=key, now=made_at))
-            earlier = known and (self._remembered(known[1]) or await self._read(known[1]))
-            if not known or not earlier:
-                await self._accept_durable(run, IdempotencyKey(key, digest, made_at))
+            earlier = await self._find(known.run_id) if known else None
+            if known is None or earlier is None:
+                await self._accept_durable(run, IdempotencyKey(key, digest, made_at, run.run_id))
                 return run
-        if known[0] != digest:
+        if known.digest != digest:
             raise IdempotencyConflict(
-                f"the idempotency key {key[:80]!r} was used with another body, for the run {earlier.run_id}.",
+                f"the idempotency key {key[:80]!r} was used with another body, for the run {known.run_id}.",
                 hint="Use a new key for a new request.",
             )
         return earlier
+
+    async def _accept_durable(self, run: Run, key: IdempotencyKey | None = None) -> None:
+        live = LiveRun(run)
+        written = self._mirror.write(run.run_id, live.saved(live.run, key), weight=size_of(run))
+        # A callback, because the caller may be cancelled while the disk works.
+        written.add_done_callback(partial(self._accepted, live))
+        await asyncio.shield(written)
+
+    def _accepted(self, live: LiveRun, written: asyncio.Future[None]) -> None:
+        if written.exception() is None:
+            live.durable = True
+            self._live[live.run.run_id] = live
+
+    async def _settled(self, run_id: str) -> LiveRun:
+        """The live run, when no change of it is on its way to the disk. Raises `RunEnded`, `RunNotFound`."""
+        live = self._live.get(run_id)
+        while live is not None and live.committing is not None:
+            await asyncio.wait([live.committing])
+            live = self._live.get(run_id)
+        if live is None:
+            run = await self.get(run_id)
+            raise RunEnded(f"the run {run_id} has ended already: {run.status}.")
+        return live
+
+    def _change(self, live: LiveRun, run: Run) -> None:
+        """The live run is like this now; where it is durable the disk hears of it soon."""
+        live.run = run
+        saved = self._unsaved[run.run_id] = live.saved(run)
+        if live.durable:
+            self._mirror.put(run.run_id, saved, weight=size_of(run))
+
+    def _end_plain(self, live: LiveRun, run: Run) -> None:
+        del self._live[run.run_id]
+        saved = self._unsaved[run.run_id] = live.saved(run)
+        self._mirror.put(run.run_id, saved, weight=live.size)
+        self._count(run)
+
+    async def _commit(self, live: LiveRun, run: Run) -> None:
+        """Write the run as it will be, then let it be so; any other change waits meanwhile."""
+        written = self._mirror.write(run.run_id, live.saved(run), weight=size_of(run))
+        live.committing = written
+        written.add_done_callback(partial(self._committed, live, run))
+        await asyncio.shield(written)
+
+    def _committed(self, live: LiveRun, run: Run, written: asyncio.Future[None]) -> None:
+        live.committing = None
+        if written.exception() is None:
+            live.run, live.durable = run, True
+            self._unsaved.pop(run.run_id, None)
+        elif live.durable or live.run.status.ended:
+            # The change took the place of an earlier one that was still to be written.
+            saved = self._unsaved[run.run_id] = live.saved(live.run)
+            self._mirror.put(run.run_id, saved, weight=live.size)
+        if live.run.status.ended:
+            del self._live[run.run_id]
+            self._recent.add(live.in_full())
+            self._count(live.run)
+
+    def _saved(self, changes: Changes[Saved]) -> None:
+        """These are on disk: what memory still thought unsaved, and has not changed since, is saved."""
+        for run_id, saved in changes.items():
+            if saved is None or self._unsaved.get(run_id) is not saved:
+                continue
+            del self._unsaved[run_id]
+            if saved.run.status.ended and saved.input is not None:
+                self._recent.add(structs.replace(saved.run, input=saved.input))
+
+    def _count(self, run: Run) -> None:
+        self._ended_count += run.status is not RunStatus.DEAD
+        if self._ended_count > self._history_limit and not self._pruning:
+            self._pruning = True
+            limit = self._ended_count - self._history_limit
+            self._database.submit(lambda: partial(run_table.prune, limit=limit), self._pruned)
+
+    def _pruned(self, done: asyncio.Future[list[str]]) -> None:
+        self._pruning = False
+        if done.exception() is None:
+            self._ended_count -= len(done.result())
+            for run_id in done.result():
+                self._recent.discard(run_id)
+
+    async def _find(self, run_id: str) -> Run | None:
+        """The run in full, from memory or else from the disk."""
+        live = self._live.get(run_id)
+        if live is not None:
+            return live.in_full()
+        saved = self._unsaved.get(run_id)
+        if saved is not None and saved.input is not None:
+            return structs.replace(saved.run, input=saved.input)
+        return self._recent.get(run_id) or await self._database.read(partial(run_table.select_run, run_id=run_id))
+
+
+def _run_id_from(cursor: str) -> str:
+    run_id = from_cursor(cursor)
+    if not is_run_id(run_id):
+        raise foreign_cursor(cursor)
+    return run_id

@@ -11,7 +11,7 @@ from nanogrid.backends.local.mirror import Changes, delete_keys, put_rows
 from nanogrid.model import Run, RunStatus
 
 #: How many old runs go in one step, so that no group waits long.
-PRUNE_STEP = 200
+_PRUNE_STEP = 200
 #: Sorts behind every run id.
 NEWEST = "run_~"
 
@@ -31,6 +31,33 @@ class IdempotencyKey(NamedTuple):
     digest: str
     #: Milliseconds since 1970.
     made_at: int
+    #: The run that it stands for.
+    run_id: str
+
+
+class Listing(NamedTuple):
+    """Which runs are asked for."""
+
+    function_id: str | None
+    status: RunStatus | None
+    #: Only ids that sort before this one.
+    before: str
+
+    def has(self, run: Run) -> bool:
+        """Whether the run belongs into the listing."""
+        return (
+            run.run_id < self.before
+            and self.function_id in (None, run.function_id)
+            and self.status in (None, run.status)
+        )
+
+    def query(self) -> tuple[str, list[str]]:
+        """The query that walks it newest first, and its values."""
+        conditions = {"run_id < ?": self.before, "function_id = ?": self.function_id, "status = ?": self.status}
+        given = {condition: str(value) for condition, value in conditions.items() if value is not None}
+        where = " AND ".join(given)
+        query = f"SELECT run_id, record FROM runs WHERE {where} ORDER BY run_id DESC"  # noqa: S608 - fixed words only
+        return query, list(given.values())
 
 
 class Saved(NamedTuple):
@@ -46,12 +73,12 @@ def save(connection: sqlite3.Connection, changes: Changes[Saved]) -> None:
     saved = [change for change in changes.values() if change]
     runs = [(run.run_id, run.function_id, run.status.value, _encoder.encode(run)) for run, _, _ in saved]
     inputs = [(run.run_id, bytes(input_)) for run, input_, _ in saved if input_ is not None]
-    keys = [(*key, run.run_id) for run, _, key in saved if key is not None]
+    keys = [key for _, _, key in saved if key is not None]
     put_rows(connection, "INSERT OR REPLACE INTO runs (run_id, function_id, status, record)", runs)
     put_rows(connection, "INSERT OR REPLACE INTO run_inputs (run_id, input)", inputs)
     put_rows(connection, "INSERT OR REPLACE INTO idempotency_keys (key, digest, made_at, run_id)", keys)
     if keys:
-        _forget_old_keys(connection, newest=max(key[2] for key in keys), limit=2 * len(keys))
+        _forget_old_keys(connection, newest=max(key.made_at for key in keys), limit=2 * len(keys))
     _delete(connection, [run_id for run_id, change in changes.items() if change is None])
 
 
@@ -70,34 +97,16 @@ def select_live(connection: sqlite3.Connection) -> list[Run]:
     return [structs.replace(_decoder.decode(record), input=Raw(input_)) for record, input_ in rows]
 
 
-def select_page(
-    connection: sqlite3.Connection,
-    *,
-    function_id: str | None,
-    status: RunStatus | None,
-    before: str,
-    limit: int,
-    hidden: Collection[str],
-) -> list[Run]:
-    """Up to `limit` runs without inputs, newest first, before that id, passing over the hidden ids."""
-    query, values = page_query(function_id=function_id, status=status, before=before)
+def select_page(connection: sqlite3.Connection, *, listing: Listing, limit: int, hidden: Collection[str]) -> list[Run]:
+    """Up to `limit` runs of the listing, without inputs, passing over the hidden ids."""
     found: list[Run] = []
     # SQLite walks the index as far as it is asked to, and no further.
-    for run_id, record in connection.execute(query, values):
+    for run_id, record in connection.execute(*listing.query()):
         if len(found) >= limit:
             break
         if run_id not in hidden:
             found.append(_decoder.decode(record))
     return found
-
-
-def page_query(*, function_id: str | None, status: RunStatus | None, before: str) -> tuple[str, list[str]]:
-    """The query of a listing, and its values."""
-    wanted = {"run_id < ?": before, "function_id = ?": function_id, "status = ?": status and status.value}
-    given = {condition: value for condition, value in wanted.items() if value is not None}
-    where = " AND ".join(given)
-    query = f"SELECT run_id, record FROM runs WHERE {where} ORDER BY run_id DESC"  # noqa: S608 - the lines above
-    return query, list(given.values())
 
 
 def count_prunable(connection: sqlite3.Connection) -> int:
@@ -106,19 +115,20 @@ def count_prunable(connection: sqlite3.Connection) -> int:
     return int(count)
 
 
-def prune(connection: sqlite3.Connection) -> list[str]:
-    """Take out the oldest ended runs, one step of them; dead ones stay. Their ids."""
-    select = "SELECT run_id FROM runs WHERE status IN (?, ?, ?) ORDER BY run_id LIMIT ?"
-    gone = [run_id for (run_id,) in connection.execute(select, (*_PRUNED, PRUNE_STEP))]
+def prune(connection: sqlite3.Connection, *, limit: int) -> list[str]:
+    """Take out the oldest ended runs, a step of them or up to `limit`; dead ones stay. Their ids."""
+    # The plus keeps SQLite from collecting all ended runs by their index, and sorting them.
+    select = "SELECT run_id FROM runs WHERE +status IN (?, ?, ?) ORDER BY run_id LIMIT ?"
+    gone = [run_id for (run_id,) in connection.execute(select, (*_PRUNED, min(limit, _PRUNE_STEP)))]
     _delete(connection, gone)
     return gone
 
 
-def select_key(connection: sqlite3.Connection, *, key: str, now: int) -> tuple[str, str] | None:
-    """The digest and the run that a key stands for, unless it is older than it is kept."""
-    select = "SELECT digest, run_id FROM idempotency_keys WHERE key = ? AND made_at > ?"
+def select_key(connection: sqlite3.Connection, *, key: str, now: int) -> IdempotencyKey | None:
+    """What is known of a key, unless it is older than it is kept; `now` is milliseconds since 1970."""
+    select = "SELECT key, digest, made_at, run_id FROM idempotency_keys WHERE key = ? AND made_at > ?"
     row = connection.execute(select, (key, now - _KEY_KEPT_MS)).fetchone()
-    return None if row is None else (row[0], row[1])
+    return None if row is None else IdempotencyKey(*row)
 
 
 def _forget_old_keys(connection: sqlite3.Connection, *, newest: int, limit: int) -> None:

@@ -66,9 +66,7 @@ class TaskJournal:
         """Forget the task soon; coming back after a crash does no harm, since its run has ended."""
         self._mirror.put(run_id, None)
 
-    async def bury(
-        self, entry: QueuedTask, letter: DeadLetter, done: Callable[[asyncio.Future[None]], None]
-    ) -> None:
+    async def bury(self, entry: QueuedTask, letter: DeadLetter, done: Callable[[asyncio.Future[None]], None]) -> None:
         """Move the task to the dead letters. Atomic; `done` hears the outcome even where the caller is cancelled."""
         # Both are in one group, and the mirror has nothing left of the task that could undo a redrive.
         self._mirror.write(entry.task.run_id, None)

@@ -178,9 +178,7 @@ class LocalTaskQueue(TaskQueue):
             self._hold(entry, now)
             if entry.durable:
                 self._journal.note_lease(entry)
-            leases.append(
-                Lease(task=entry.task, receipt=entry.receipt, attempt=entry.attempt, failures=entry.failures)
-            )
+            leases.append(Lease(task=entry.task, receipt=entry.receipt, attempt=entry.attempt, failures=entry.failures))
         return leases
 
     def _hold(self, entry: QueuedTask, now: float) -> None:

@@ -2,6 +2,8 @@
 
 import os
 
+from nanogrid_runtime.values import decode
+
 LOAD, INVOKE = 1, 2
 READY, LOADED, RESULT = 16, 17, 18
 
@@ -9,6 +11,7 @@ READY, LOADED, RESULT = 16, 17, 18
 PROTOCOL_BROKEN = 70
 HEADER_BYTES = 5
 READ_AT_ONCE = 64 * 1024
+EVENT = b',"event":'
 
 
 class ProtocolBroken(Exception):
@@ -16,23 +19,26 @@ class ProtocolBroken(Exception):
 
 
 class Channel:
-    """One frame in, one frame out. Children that the function starts do not inherit the socket."""
+    """One frame in, one frame out, in turns. Children that the function starts do not inherit the socket."""
 
     def __init__(self, fd):
         os.set_inheritable(fd, False)
         os.set_blocking(fd, True)
         self._fd = fd
-        self._rest = b""
         self._read, self._readv, self._write = os.read, os.readv, os.write
 
     def expect(self, kind):
-        """The payload of the next frame; None when the platform has gone. Raises ProtocolBroken for another kind."""
-        frame = self._receive()
-        if frame is None:
-            return None
-        if frame[4] != kind:
-            raise ProtocolBroken(f"the platform sent a frame of kind {frame[4]} where only kind {kind} may come")
-        return frame[HEADER_BYTES:]
+        """The payload of the next frame, which must be of that kind; None when the platform has gone."""
+        data = b""
+        while len(data) < HEADER_BYTES:
+            more = self._read(self._fd, READ_AT_ONCE)
+            if not more:
+                return None
+            data += more
+        end = 4 + int.from_bytes(data[:4], "big")
+        if data[4] != kind or len(data) > end:
+            raise ProtocolBroken(f"the platform sent a frame of kind {data[4]} where only one of kind {kind} may come")
+        return data[HEADER_BYTES:] if len(data) == end else self._complete(data, end)
 
     def send(self, kind, payload):
         """Write a whole frame, mostly with one call."""
@@ -41,21 +47,8 @@ class Channel:
         while sent < len(frame):
             sent += self._write(self._fd, memoryview(frame)[sent:])
 
-    def _receive(self):
-        data = self._rest
-        while len(data) < HEADER_BYTES:
-            more = self._read(self._fd, READ_AT_ONCE)
-            if not more:
-                return None
-            data += more
-        end = 4 + int.from_bytes(data[:4], "big")
-        if len(data) < end:
-            data = self._complete(data, end)
-        self._rest = data[end:]
-        return data[:end]
-
     def _complete(self, data, end):
-        """The rest of a large frame, read in place."""
+        """The payload of a frame that one read did not bring, read in place."""
         frame = bytearray(end)
         frame[: len(data)] = data
         view, filled = memoryview(frame), len(data)
@@ -64,7 +57,16 @@ class Channel:
             if not count:
                 raise ProtocolBroken("the connection ended in the middle of a frame")
             filled += count
-        return frame
+        return view[HEADER_BYTES:]
+
+
+def split(payload):
+    """The call without its event, and the event as it stands: the last member, which is not read here."""
+    payload = bytes(payload)
+    at = payload.find(EVENT)
+    if at < 0:
+        raise ProtocolBroken("the platform sent an INVOKE that cannot be read")
+    return decode(payload[:at] + b"}"), memoryview(payload)[at + len(EVENT) : -1]
 
 
 def run_to_end(serve, fd, exit_now=os._exit, write=os.write):

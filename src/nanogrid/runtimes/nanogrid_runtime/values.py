@@ -6,12 +6,17 @@ import sys
 from _json import encode_basestring, make_encoder, make_scanner
 
 
+def refuse_constant(name):
+    """Stands for NaN and the infinities, which Python would read."""
+    raise ValueError(f"{name} is no JSON")
+
+
 class Grammar:
-    """How the scanner reads JSON. NaN and Infinity are none: calling what they lead to raises TypeError."""
+    """How the scanner reads JSON."""
 
     strict = True
-    object_hook = object_pairs_hook = parse_constant = None
-    parse_float, parse_int = float, int
+    object_hook = object_pairs_hook = None
+    parse_float, parse_int, parse_constant = float, int, refuse_constant
 
 
 def write_as_lambda_does(value):
@@ -32,8 +37,15 @@ chunks_of = make_encoder(marks, write_as_lambda_does, encode_basestring, None, "
 
 
 def decode(payload):
-    """The value of JSON bytes. Raises ValueError, TypeError or RecursionError for what Python cannot read."""
-    return scan(str(payload, "utf-8"), 0)[0]
+    """The value of JSON bytes. Raises ValueError or RecursionError for what is no JSON, or too much for Python."""
+    text = str(payload, "utf-8")
+    try:
+        value, end = scan(text, 0)
+    except StopIteration as exc:
+        raise ValueError(f"no value at character {exc.value}") from None
+    if end != len(text):
+        raise ValueError(f"more text after the value, from character {end}")
+    return value
 
 
 def encode(value):

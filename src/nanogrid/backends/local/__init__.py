@@ -1,0 +1,5 @@
+"""The backend for one machine: a folder, SQLite and memory. Open it with `open_local`."""
+
+from nanogrid.backends.local.backend import LocalBackend, open_local
+
+__all__ = ["LocalBackend", "open_local"]

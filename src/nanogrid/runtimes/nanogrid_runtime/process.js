@@ -1,0 +1,88 @@
+"use strict";
+// The process around the function: its environment, its memory, and what it leaves running.
+
+const { closeSync, openSync, readFileSync, writeSync } = require("fs");
+
+const resourceUsage = process.resourceUsage.bind(process);
+const activeResources = process.getActiveResourcesInfo.bind(process);
+
+const ENVIRONMENT = {
+  HOME: "/tmp",
+  TMPDIR: "/tmp",
+  LANG: "C.UTF-8",
+  PATH: "/usr/local/bin:/usr/bin:/bin",
+  TZ: "UTC",
+};
+
+/** Give the process the function's environment and folder. What the function's settings say wins. */
+function enter(order) {
+  const environment = {
+    ...ENVIRONMENT,
+    _HANDLER: order.handler,
+    LAMBDA_TASK_ROOT: order.code,
+    AWS_LAMBDA_FUNCTION_NAME: order.functionName,
+    AWS_LAMBDA_FUNCTION_VERSION: String(order.version),
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(order.memoryMb),
+    ...order.environment,
+  };
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  Object.assign(process.env, environment);
+  process.chdir(order.code);
+  process.argv.length = 1;
+}
+
+/** The process's peak since it was last asked, in KiB. */
+class PeakMemory {
+  constructor() {
+    // Through exec a process inherits the peak of the one that started it, and nothing resets that: where resourceUsage
+    // says more than the process's own record, ask the record, though it takes longer.
+    this.ask = maxRss() > highWater() + 1024 ? highWater : maxRss;
+    this.mark = 0;
+  }
+
+  take() {
+    const peak = this.ask();
+    if (peak > this.mark) {
+      resetHighWater();
+      this.mark = this.ask();
+    }
+    return peak;
+  }
+}
+
+function maxRss() {
+  return resourceUsage().maxRSS;
+}
+
+function highWater() {
+  try {
+    const match = /^VmHWM:\s*(\d+)/m.exec(readFileSync("/proc/self/status", "latin1"));
+    return match ? Number(match[1]) : maxRss();
+  } catch (error) {
+    return maxRss();
+  }
+}
+
+function resetHighWater() {
+  try {
+    const fd = openSync("/proc/self/clear_refs", "w");
+    try {
+      writeSync(fd, "5");
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    // Not allowed here: peaks are those of the process's whole life.
+  }
+}
+
+/** Whether the function left processes running: Node starts them all from its first thread. */
+function leftProcesses() {
+  try {
+    return readFileSync(`/proc/self/task/${process.pid}/children`, "latin1") !== "";
+  } catch (error) {
+    return activeResources().includes("ProcessWrap");
+  }
+}
+
+module.exports = { PeakMemory, enter, leftProcesses };

@@ -1,0 +1,54 @@
+"""The walls are what the policy says, seen from outside on a running sandbox."""
+
+import json
+from pathlib import Path
+
+import pytest
+from outside import look, tree
+from posture import posture
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def policy(attacked) -> dict:
+    return json.loads((HERE / f"posture_{attacked.driver}.json").read_text())
+
+
+def test_a_running_sandbox_stands_as_the_policy_says(attacked, policy):
+    runtime = _sandboxes(attacked)[0][-1]
+
+    assert posture(runtime) == policy["runtime"]
+
+
+def test_a_sandbox_consists_of_these_processes_and_none_is_root(attacked, policy):
+    processes = _sandboxes(attacked)[0]
+
+    assert [Path(f"/proc/{pid}/comm").read_text().strip() for pid in processes] == policy["processes"]
+    assert all(posture(pid)["runs as root"] is False for pid in processes)
+
+
+def test_no_process_of_a_sandbox_carries_the_platforms_environment_or_names_its_folders(attacked):
+    seen = b"".join(
+        Path(f"/proc/{pid}/{name}").read_bytes()
+        for processes in _sandboxes(attacked)
+        for pid in processes
+        for name in ("environ", "cmdline")
+    )
+
+    assert str(attacked.grid.data).encode() not in seen
+    assert b"HOME=" not in seen
+
+
+def test_sandboxes_share_no_namespace_with_each_other(attacked):
+    runtimes = [processes[-1] for processes in _sandboxes(attacked)]
+    namespaces = [
+        Path(f"/proc/{pid}/ns/{name}").readlink() for pid in runtimes for name in ("mnt", "pid", "net", "ipc")
+    ]
+
+    assert len(runtimes) > 1
+    assert len(set(namespaces)) == len(namespaces)
+
+
+def _sandboxes(attacked) -> list[list[int]]:
+    return [tree(outermost) for outermost in look(attacked.grid.pid, attacked.grid.data).sandboxes]
