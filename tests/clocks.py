@@ -36,7 +36,8 @@ class ManualClock(Clock):
         await woken
 
     async def advance(self, seconds: float) -> None:
-        """Turn the clock, waking each sleeper at his moment, and let those who were woken act."""
+        """Turn the clock, waking each sleeper at his moment; who acts before or after it has acted when this returns."""
+        await self._let_act()
         end = self._monotonic + seconds
         while self._sleepers and self._sleepers[0][0] <= end:
             at, _, woken = heapq.heappop(self._sleepers)

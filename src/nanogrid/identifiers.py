@@ -11,8 +11,8 @@ _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 
 def _sortable() -> str:
-    """26 characters: 48 bits of milliseconds, then 80 random bits."""
-    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    """26 characters: 64 bits of nanoseconds, so that two of one burst keep their order, then 66 random bits."""
+    number = time.time_ns() << 66 | int.from_bytes(os.urandom(9)) >> 6
     return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 

@@ -225,7 +225,10 @@ class DeadLetters(ABC):
 
     @abstractmethod
     async def bury(self, lease: Lease, reason: str) -> DeadLetter:
-        """Take the task off the queue and keep it with the reason. Atomic. Raises `LeaseLost`."""
+        """Take the task off the queue and keep it with the reason and the lease's `failures`. Atomic.
+
+        Raises `LeaseLost`.
+        """
 
     @abstractmethod
     async def list_letters(self, *, limit: int, cursor: str | None = None) -> Page[DeadLetter]:

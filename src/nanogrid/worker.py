@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from msgspec import structs
+
 from nanogrid.clock import Clock, milliseconds
 from nanogrid.errors import FunctionNotFound, LeaseLost, PlatformError, RunEnded, RunNotFound
 from nanogrid.model import (
@@ -226,7 +228,7 @@ class Worker:
         )
         try:
             if lease.failures + 1 >= MAX_PLATFORM_FAILURES:
-                await self._bury(lease, str(error))
+                await self._bury(structs.replace(lease, failures=lease.failures + 1), str(error))
             else:
                 await self._task_queue.release(lease, delay_s=0.1 * 4**lease.failures, failed=True)
         except (PlatformError, RunEnded, RunNotFound) as exc:

@@ -256,18 +256,6 @@ async def test_a_gentle_end_loses_no_record(bench):
     assert [structs.replace(run, input=UNSET) for run in found] == runs
 
 
-async def test_after_a_crash_a_queued_run_can_run(bench):
-    async with bench.open() as backend:
-        run = await accepted(backend)
-        await backend.run_store.start(run.run_id, 4)
-        after = bench.crashed()
-    async with after.open() as backend:
-        await backend.run_store.start(run.run_id, 1)
-        finished = await backend.run_store.finish(run.run_id, 1, SUCCEEDED)
-
-    assert finished.status is RunStatus.SUCCEEDED
-
-
 # Idempotency
 
 

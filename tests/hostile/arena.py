@@ -57,6 +57,7 @@ class Arena:
         self._http = httpx.Client(base_url=grid.url, headers=grid.headers, timeout=60)
         self.deploy("neighbour", source=CANARY)
         self._neighbour = self.run("neighbour", NEIGHBOUR)
+        assert self._neighbour["status"] == "succeeded", self._neighbour["error"]
         self._before = look(grid.pid, grid.data)
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """The blocking client: the same methods, on a thread of their own."""
 
 import inspect
+import signal
 import threading
 
 import pytest
@@ -91,3 +92,21 @@ def test_closing_ends_its_thread():
 
     assert client._thread.closed
     assert not client._thread._thread.is_alive()
+
+
+def test_an_interrupt_ends_the_waiting_and_leaves_the_client_usable():
+    grid = FakeGrid()
+    grid.add("echo")
+    main = threading.get_ident()
+
+    def inputs():
+        yield 1
+        signal.pthread_kill(main, signal.SIGINT)
+        yield 2
+
+    with grid.blocking() as client:
+        with pytest.raises(KeyboardInterrupt):
+            list(client.map("echo", inputs(), concurrency=1))
+        output = client.run("echo", 3)
+
+    assert output == 3

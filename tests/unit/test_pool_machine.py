@@ -1,4 +1,4 @@
-"""The pool under any order of events: nobody shares a sandbox, no limit is passed, nobody is forgotten, nothing leaks."""
+"""The pool under any order of events: nobody shares a sandbox, no limit is passed, nobody is left out, nothing leaks."""
 
 import asyncio
 from collections import Counter
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from test_pool import Opened, function
 
 from fake_sandbox import FakeSandbox
 from nanogrid.errors import SandboxBroken, SandboxUnavailable
 from nanogrid.model import ErrorKind, Function, RunError
 from nanogrid.ports import Claim
 from nanogrid.sandbox.budget import ESTIMATE_MB
+from open_pool import Opened, function
 
 MAX_SANDBOXES, BUDGET_MB = 5, 150.0
 FUNCTIONS = [

@@ -23,6 +23,7 @@ from nanogrid.cli.render import (
 )
 from nanogrid.cli.session import Session, session_of
 from nanogrid.client import FunctionInfo, RunInfo
+from nanogrid.errors import ConfigError
 from nanogrid.identifiers import is_run_id
 from nanogrid.model import RunStatus
 
@@ -45,7 +46,7 @@ def run(
     """Run a function and print its output; its logs go to stderr."""
     session = session_of(context)
     if detach and wait is not None:
-        raise typer.BadParameter("--async does not wait, so --wait makes no sense with it.")
+        raise ConfigError("--async does not wait, so that --wait makes no sense with it.", hint="Leave out one.")
     value = _read_input(text)
     with session.client() as client:
         if detach:
@@ -121,7 +122,7 @@ def redrive(context: typer.Context, run_id: _RunId, as_json: _Json = False) -> N
 
 
 def _read_input(text: str) -> Raw:
-    """The input as the JSON text that it is. Raises a usage error where it is none."""
+    """The input as the JSON text that it is. Raises `ConfigError` where it is none."""
     if text == "-":
         text, where = sys.stdin.read(), "stdin"
     elif text.startswith("@"):
@@ -131,9 +132,8 @@ def _read_input(text: str) -> Raw:
     try:
         json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as exc:
-        raise typer.BadParameter(
-            f"{where} is not JSON: {exc}. A text needs its own quotes: --input '\"Ada\"'.", param_hint="--input"
-        ) from exc
+        hint = "A text needs its own quotes: --input '\"Ada\"'."
+        raise ConfigError(f"{where} is not JSON: {exc}.", hint=hint) from exc
     return Raw(text.encode())
 
 
@@ -141,7 +141,7 @@ def _read_file(path: Path) -> str:
     try:
         return path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
-        raise typer.BadParameter(f"{path} cannot be read: {exc}", param_hint="--input") from exc
+        raise ConfigError(f"{path} cannot be read: {exc}.", hint="--input @FILE wants a file of UTF-8 text.") from exc
 
 
 def _refuse_constant(word: str) -> NoReturn:
@@ -236,5 +236,5 @@ def _function_fields(function: FunctionInfo) -> list[tuple[str, Any]]:
         ("updated", f"{function.updated_at.isoformat()} ({ago(function.updated_at)})"),
     ]
     if function.recommended_memory_mb:
-        fields.append(("recommended", f"{function.recommended_memory_mb} MB"))
+        fields.append(("recommended", f"{function.recommended_memory_mb} MB, by the runs so far"))
     return fields

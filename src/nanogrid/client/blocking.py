@@ -4,7 +4,8 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
-from functools import wraps
+from concurrent import futures
+from functools import partial, wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
@@ -35,11 +36,23 @@ class LoopThread:
         if self._loop.is_closed():
             coroutine.close()
             raise RuntimeError("this client is closed")
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        outcome: futures.Future[T] = futures.Future()
+        tasks: list[asyncio.Task[T]] = []
+
+        def begin() -> None:
+            tasks.append(self._loop.create_task(coroutine))
+            tasks[0].add_done_callback(partial(_copy, outcome))
+
+        def end() -> None:
+            tasks[0].cancel()
+
+        self._loop.call_soon_threadsafe(begin)
         try:
-            return future.result()
+            return outcome.result()
         except KeyboardInterrupt:
-            future.cancel()
+            self._loop.call_soon_threadsafe(end)
+            # Whoever cleans up next must not meet it while it still runs.
+            futures.wait([outcome])
             raise
 
     def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
@@ -201,6 +214,16 @@ class Client:
             return_exceptions=return_exceptions,
         )
         return self._thread.iterate(outputs)
+
+
+def _copy(outcome: futures.Future[T], task: asyncio.Task[T]) -> None:
+    """Hand a task's outcome to the thread that waits for it."""
+    if task.cancelled():
+        outcome.set_exception(futures.CancelledError())
+    elif error := task.exception():
+        outcome.set_exception(error)
+    else:
+        outcome.set_result(task.result())
 
 
 async def _next_or_end(items: AsyncIterator[T]) -> T | object:

@@ -33,7 +33,7 @@ class WaitTimedOut(NanoGridError):
 
     def __init__(self, run_id: str) -> None:
         """`run_id` is what to ask for later."""
-        super().__init__(f"run {run_id} has not ended yet.", hint="It goes on; ask for it by its id, or cancel it.")
+        super().__init__(f"{run_id} has not ended yet.", hint="It goes on; ask for it by its id, or cancel it.")
         self.run_id = run_id
 
 

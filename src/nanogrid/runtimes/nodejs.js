@@ -81,8 +81,6 @@ class Runtime {
       if (call === null) return;
       if (handler === undefined) throw new ProtocolBroken("the platform sent an INVOKE though there is no handler");
       await this.run(order, handler, call, peak);
-      // Let the run's loose ends (ended children, rejections that nobody handles) come up now and not in the next one.
-      await new Promise(nextTurn);
     }
   }
 
@@ -103,10 +101,13 @@ class Runtime {
   async run(order, handler, text, peak) {
     const call = parse(text);
     this.question = new Question("exception", order.code);
-    this.report = (error) => this.send(call.nonce, { error }, peak);
+    // Who reports is about to end the process: nothing else may run in it.
+    this.report = (error) => this.send(call.nonce, { error }, peak, true);
     this.start(handler, call.event, new Context(order, call));
     const { value, error } = await this.question.answer;
-    this.send(call.nonce, error ? { error } : written(value, order.maxOutput), peak);
+    // Rejections that nobody handles, and children that have ended, come up within one turn: they are this run's.
+    await new Promise(nextTurn);
+    this.send(call.nonce, error ? { error } : written(value, order.maxOutput), peak, leftProcesses());
   }
 
   /** Call the handler in each of its forms: async, with a callback, or neither. */
@@ -133,9 +134,9 @@ class Runtime {
     }
   }
 
-  send(nonce, answer, peak) {
+  send(nonce, answer, peak, dirty) {
     this.report = null;
-    const facts = `"nonce":${stringify(nonce)},"peakMemoryKb":${peak.take()},"dirty":${leftProcesses()}`;
+    const facts = `"nonce":${stringify(nonce)},"peakMemoryKb":${peak.take()},"dirty":${dirty}`;
     const field = answer.error ? "error" : "output";
     this.channel.send(RESULT, `{${facts},"${field}":`, answer.error ? stringify(answer.error) : answer.output, "}");
   }

@@ -16,10 +16,11 @@ from nanogrid.sandbox.access import can_execute
 from nanogrid.sandbox.bubblewrap_policy import CODE, RUNTIMES, Walls, arguments
 from nanogrid.sandbox.bubblewrap_probe import explain, look_at_host, outcome_of
 from nanogrid.sandbox.cell import Cell
+from nanogrid.sandbox.cgroups import Cgroup
 from nanogrid.sandbox.child import Watched
 from nanogrid.sandbox.interpreters import Interpreter, Offer, Rejected
 from nanogrid.sandbox.local_cell import Launched, LocalCell
-from nanogrid.sandbox.local_driver import LocalDriver
+from nanogrid.sandbox.local_driver import LocalDriver, MakeCell
 from nanogrid.sandbox.machine import Machine
 from nanogrid.sandbox.spawner import Order, open_data, open_ends, open_pipe, start
 from nanogrid.sandbox.workspace import Slot, publish, remove_tree
@@ -125,14 +126,14 @@ class BubblewrapDriver(LocalDriver):
             return ""
         return "on this machine that would open its own services and its neighbours to the function."
 
-    def launch(self, interpreter: Interpreter, network: Network, slot: Slot) -> Callable[[], LocalCell]:
+    def launch(self, interpreter: Interpreter, network: Network, slot: Slot, cgroup: Cgroup | None) -> MakeCell:
         """See `LocalDriver`."""
         with open_ends() as ends, open_pipe() as (info, inner_info):
             control = ends.inner_control.fileno()
             walls = self._walls(interpreter, network, slot)
             command = ["--info-fd", str(inner_info), "--", *interpreter.command(RUNTIMES, control)]
             process = self._start(walls, command, slot, ends.inner_output, [control, inner_info])
-            launched = Launched(slot=slot, process=process, ends=ends)
+            launched = Launched(slot=slot, process=process, ends=ends, cgroup=cgroup)
         return partial(BubblewrapCell, self._machine, launched, info, self.forget)
 
     def describe(self) -> list[str]:
@@ -203,6 +204,8 @@ class BubblewrapDriver(LocalDriver):
                 command = ["--", str(interpreter.executable), "--version"]
                 process = self._start(self._walls(interpreter, Network.NONE, slot), command, slot, inner_said, [])
             return outcome_of(process, said)
+        except SandboxUnavailable as exc:
+            return exc.detail
         finally:
             remove_tree(slot.folder)
             self._machine.numbers.give_back(number)

@@ -61,8 +61,7 @@ def explain(said: str, host: Host) -> str:
         ),
         (
             host.apparmor_restricts and not host.in_container,
-            "AppArmor keeps user namespaces from programs without a profile, as on Ubuntu 24.04: give bwrap one, or "
-            + "sysctl kernel.apparmor_restrict_unprivileged_userns=0.",
+            "AppArmor wants a profile for bwrap: add one, or sysctl kernel.apparmor_restrict_unprivileged_userns=0.",
         ),
         (
             host.in_container and "mount proc" in said,
@@ -70,8 +69,7 @@ def explain(said: str, host: Host) -> str:
         ),
         (
             host.in_container,
-            "The container forbids namespaces: start it with --security-opt seccomp=unconfined "
-            + "--security-opt apparmor=unconfined.",
+            "The container forbids namespaces: give it --security-opt seccomp=unconfined and apparmor=unconfined.",
         ),
     ]
     hints = [hint for applies, hint in reasons if applies]

@@ -75,7 +75,7 @@ def claim_identities(uid_map: Path = Path("/proc/self/uid_map")) -> Identities:
 
 @contextmanager
 def as_real_user(identity: Identity | None) -> Iterator[None]:
-    """This thread alone, and only by its real user, becomes the identity for a moment; its rights stay root's.
+    """Let this thread alone be the identity for a moment, by its real user; its rights stay root's.
 
     The kernel keeps users per thread, and libc makes all threads agree; so this goes past libc. The identity's sandbox
     must not run code yet, for it could signal this thread. Raises `OSError`.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from nanogrid.errors import SandboxUnavailable
+from nanogrid.errors import SandboxBroken, SandboxUnavailable
 from nanogrid.model import Function
 from nanogrid.sandbox import limits, processes
 from nanogrid.sandbox.cell import Cell, Ending
@@ -39,6 +39,7 @@ class Launched:
     slot: Slot
     process: subprocess.Popen[bytes]
     ends: Ends
+    cgroup: Cgroup | None
 
 
 class LocalCell(Cell):
@@ -63,7 +64,7 @@ class LocalCell(Cell):
         self._on_gone = on_gone
         self._apart = apart
         self._runtime: Watched | None = None
-        self._cgroup: Cgroup | None = None
+        self._cgroup = launched.cgroup
         self._exceeded_memory = False
         self._killing: asyncio.Task[None] | None = None
 
@@ -109,18 +110,20 @@ class LocalCell(Cell):
         """Set every limit that does not depend on the function. Blocks. Raises `SandboxUnavailable`."""
         try:
             limits.confine(self.runtime, self._machine.limits, self.slot.identity, count_processes=self._apart)
-            self._cgroup = self._machine.create_cgroup()
             if self._cgroup is not None:
                 self._cgroup.attach(self.runtime)
         except OSError as exc:
             raise SandboxUnavailable(f"the runtime could not be confined: {exc}.") from exc
 
     async def place(self, function: Function, code: Path) -> str:
-        """See `Cell`."""
-        steps = link_tree(code, self.slot.code, copy=not self._apart)
-        if sum(1 for _ in islice(steps, _FEW_FILES)) == _FEW_FILES:
-            await asyncio.to_thread(lambda: sum(1 for _ in steps))
-        self._limit_memory(function.memory_mb * _MB)
+        """See `Cell`. Raises `SandboxBroken`."""
+        try:
+            steps = link_tree(code, self.slot.code, copy=not self._apart)
+            if sum(1 for _ in islice(steps, _FEW_FILES)) == _FEW_FILES:
+                await asyncio.to_thread(lambda: sum(1 for _ in steps))
+            self._limit_memory(function.memory_mb * _MB)
+        except OSError as exc:
+            raise SandboxBroken(f"code {function.code_sha256} could not be placed in a sandbox: {exc}.") from exc
         return self.inside(self.slot.code)
 
     async def ended(self) -> Ending:
@@ -189,7 +192,7 @@ class LocalCell(Cell):
 async def kill_until_gone(find: Callable[[], list[int]]) -> bool:
     """Send SIGKILL until nothing is found, for a second at most: what forks meanwhile dies in the next round."""
     for _ in range(_KILL_ROUNDS):
-        if not processes.kill_all(find):
+        if not await asyncio.to_thread(processes.kill_all, find):
             return True
         await asyncio.sleep(_KILL_PAUSE_S)
     return False

@@ -9,6 +9,7 @@ from nanogrid.errors import PlatformError, RuntimeUnavailable, SandboxUnavailabl
 from nanogrid.model import Network
 from nanogrid.ports import Sandbox, SandboxDriver
 from nanogrid.sandbox.cell import Cell
+from nanogrid.sandbox.cgroups import Cgroup
 from nanogrid.sandbox.interpreters import Interpreter, Offer
 from nanogrid.sandbox.local_cell import LocalCell
 from nanogrid.sandbox.machine import Machine
@@ -17,6 +18,9 @@ from nanogrid.sandbox.workspace import Slot
 
 #: How long a runtime may take to come up, in seconds: a hundred times what an idle machine needs.
 _UP_WITHIN_S = 30.0
+
+#: Makes the cell of a process that has been started, in the event loop.
+MakeCell = Callable[[], LocalCell]
 
 
 class LocalDriver(SandboxDriver):
@@ -38,7 +42,7 @@ class LocalDriver(SandboxDriver):
         """Raises `SandboxUnavailable` where these walls can't be built here."""
 
     @abstractmethod
-    def launch(self, interpreter: Interpreter, network: Network, slot: Slot) -> Callable[[], LocalCell]:
+    def launch(self, interpreter: Interpreter, network: Network, slot: Slot, cgroup: Cgroup | None) -> MakeCell:
         """Start the process, in the spawner's thread; what it returns makes the cell of it, in the event loop.
 
         The cell's `on_gone` is `self.forget`. Raises `SandboxUnavailable`, `OSError`.
@@ -99,14 +103,14 @@ class LocalDriver(SandboxDriver):
         self._cells.add(cell)
         try:
             await cell.come_up(_UP_WITHIN_S)
-            await self._machine.spawner.do(cell.confine)
+            await asyncio.to_thread(cell.confine)
         except BaseException:
             await cell.kill()
             cell.close_ends()
             raise
         return cell
 
-    async def _launch(self, interpreter: Interpreter, network: Network) -> Callable[[], LocalCell]:
+    async def _launch(self, interpreter: Interpreter, network: Network) -> MakeCell:
         number = self._machine.numbers.take()
         try:
             return await self._machine.spawner.do(partial(self._open_and_launch, interpreter, network, number))
@@ -114,10 +118,11 @@ class LocalDriver(SandboxDriver):
             self._machine.numbers.give_back(number)
             raise
 
-    def _open_and_launch(self, interpreter: Interpreter, network: Network, number: int) -> Callable[[], LocalCell]:
+    def _open_and_launch(self, interpreter: Interpreter, network: Network, number: int) -> MakeCell:
         try:
             slot = self._machine.workspace.open_slot(number, self._machine.identities.of(number))
-            return self.launch(interpreter, network, slot)
+            with self._machine.new_cgroup() as cgroup:
+                return self.launch(interpreter, network, slot, cgroup)
         except OSError as exc:
             raise SandboxUnavailable(f"a sandbox could not be set up: {exc}.") from exc
 

@@ -3,6 +3,8 @@
 import heapq
 import itertools
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -63,12 +65,23 @@ class Machine:
         self._cgroup_names = itertools.count()
         self._closed = False
 
-    def create_cgroup(self) -> Cgroup | None:
-        """A group for one cell, or None where this grid does without. Raises `OSError`."""
+    @contextmanager
+    def new_cgroup(self) -> Iterator[Cgroup | None]:
+        """A group for the cell that this thread is about to start, or None where this grid does without.
+
+        It is removed where the start fails. Raises `OSError`.
+        """
         if isinstance(self.cgroups, CgroupUnavailable):
-            return None
+            yield None
+            return
         name = f"cell-{next(self._cgroup_names)}"
-        return self.cgroups.create(name, max_processes=self.limits.max_processes)
+        cgroup = self.cgroups.create(name, max_processes=self.limits.max_processes)
+        try:
+            with self.cgroups.inside(cgroup):
+                yield cgroup
+        except BaseException:
+            cgroup.remove()
+            raise
 
     def prepare(self) -> None:
         """End what a crashed grid left, remove what it had, and lay the workspace out. Blocks."""

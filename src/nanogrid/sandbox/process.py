@@ -10,10 +10,11 @@ from pathlib import Path
 
 from nanogrid.model import Network
 from nanogrid.sandbox import processes
+from nanogrid.sandbox.cgroups import Cgroup
 from nanogrid.sandbox.child import Watched
 from nanogrid.sandbox.interpreters import Interpreter
 from nanogrid.sandbox.local_cell import Launched, LocalCell, kill_until_gone
-from nanogrid.sandbox.local_driver import LocalDriver
+from nanogrid.sandbox.local_driver import LocalDriver, MakeCell
 from nanogrid.sandbox.machine import Machine
 from nanogrid.sandbox.spawner import Order, open_ends, start
 from nanogrid.sandbox.workspace import Slot
@@ -70,7 +71,7 @@ class ProcessDriver(LocalDriver):
         """Every process has the machine's network, whatever the function asked for."""
         return ""
 
-    def launch(self, interpreter: Interpreter, network: Network, slot: Slot) -> Callable[[], LocalCell]:
+    def launch(self, interpreter: Interpreter, network: Network, slot: Slot, cgroup: Cgroup | None) -> MakeCell:
         """See `LocalDriver`."""
         with open_ends() as ends:
             control = ends.inner_control.fileno()
@@ -83,5 +84,5 @@ class ProcessDriver(LocalDriver):
                 identity=slot.identity,
                 descriptors=[control],
             )
-            launched = Launched(slot=slot, process=start(order, ends.inner_output), ends=ends)
+            launched = Launched(slot=slot, process=start(order, ends.inner_output), ends=ends, cgroup=cgroup)
         return partial(ProcessCell, self._machine, launched, self.forget)

@@ -24,7 +24,10 @@ from nanogrid.model import Record
 from nanogrid.sandbox.access import can_enter
 from nanogrid.sandbox.identities import Identity
 
+#: A file in the data folder that says where the workspace is, where it is apart; and one there that points back.
 _POINTER = "workspace-folder"
+_OWNER = "belongs-to"
+_PREFIX = "nanogrid-"
 _PASSABLE = 0o711
 #: Without it a function can't speak to a server that it has started itself under this name.
 _HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
@@ -90,7 +93,9 @@ class Workspace:
             remove_tree(folder)
 
     def close(self) -> None:
-        """Let another grid have it; the unpacked code stays for the next start."""
+        """Let another grid have it. What lies apart from the data folder is removed, so that nothing stays behind."""
+        if not self.root.is_relative_to(self.data):
+            remove_tree(self.root)
         os.close(self._lock)
 
 
@@ -100,7 +105,8 @@ def open_workspace(data: Path, uid: int, *, elsewhere: Path = Path("/var/tmp")) 
     Raises `SandboxUnavailable` where another grid works in it; `ConfigError` where the data folder is one that
     sandboxes see.
     """
-    if data.resolve().is_relative_to("/usr"):
+    data = data.resolve()
+    if data.is_relative_to("/usr"):
         raise ConfigError(f"{data} lies below /usr, which functions can read.", hint="Choose another data folder.")
     pointer = data / _POINTER
     root = _within(data, uid) or _remembered(pointer) or _fresh(pointer, elsewhere)
@@ -194,11 +200,24 @@ def _remembered(pointer: Path) -> Path | None:
 
 
 def _fresh(pointer: Path, elsewhere: Path) -> Path:
+    _tidy(elsewhere)
     # mkdtemp makes a folder that was not there, so nobody can have prepared it, even where all may write.
-    root = Path(tempfile.mkdtemp(prefix="nanogrid-", dir=elsewhere))
+    root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=elsewhere))
     root.chmod(_PASSABLE)
+    (root / _OWNER).write_text(str(pointer))
     pointer.write_text(str(root))
     return root
+
+
+def _tidy(elsewhere: Path) -> None:
+    """Remove the folders of crashed grids whose data folder is gone, so that no start of theirs will."""
+    for root in elsewhere.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError, SandboxUnavailable):
+            owner = root / _OWNER
+            if root.lstat().st_uid == os.geteuid() and not Path(owner.read_text()).exists():
+                lock = _lock(root)
+                remove_tree(root)
+                os.close(lock)
 
 
 def _lock(root: Path) -> int:

@@ -32,7 +32,7 @@ class LocalDeadLetters(DeadLetters):
             run_id=lease.task.run_id,
             function_id=lease.task.function_id,
             reason=reason,
-            failures=entry.failures,
+            failures=lease.failures,
             buried_at=self._clock.now(),
         )
         await self._journal.bury(entry, letter, partial(self._buried, entry))

@@ -49,6 +49,10 @@ class LocalRunStore(RunStore):
         for run in await self._database.read(run_table.select_live):
             self._live[run.run_id] = LiveRun(run, durable=True)
 
+    def unfinished(self) -> list[Run]:
+        """Every run that is queued or running, in full."""
+        return [live.in_full() for live in self._live.values()]
+
     async def close(self) -> None:
         """Write what is not on disk yet."""
         await self._mirror.close()

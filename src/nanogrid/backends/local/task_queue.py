@@ -61,6 +61,10 @@ class LocalTaskQueue(TaskQueue):
             self._enter(entry)
             self._place(entry)
 
+    def holds(self, run_id: str) -> bool:
+        """Whether the run's task waits or is leased."""
+        return run_id in self._entries
+
     def close(self) -> None:
         """Let no lease run out any more."""
         self._alarm.stop()

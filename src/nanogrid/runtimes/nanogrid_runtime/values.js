@@ -10,7 +10,7 @@ const byteLength = Buffer.byteLength;
 function written(value, maxOutput) {
   let text;
   try {
-    text = stringify(value);
+    text = stringify(value) || "null"; // undefined is null, as in Lambda
   } catch (error) {
     return { error: notSerializable(faultOf(value, error)) };
   }

@@ -1,0 +1,44 @@
+"""Runs that a crash left accepted but not on the queue: their time is not over because a process ended.
+
+There are two ways to get there. A caller whose wait ran out was told to come back, so the run went to disk, but its
+task lived in memory; or the crash came between accepting a run and sending its task.
+"""
+
+from msgspec import Raw
+
+from nanogrid.backends.local.lanes import QueuedTask
+from nanogrid.backends.local.registry import LocalRegistry
+from nanogrid.backends.local.run_store import LocalRunStore
+from nanogrid.backends.local.task_journal import TaskJournal
+from nanogrid.backends.local.task_queue import LocalTaskQueue
+from nanogrid.errors import FunctionNotFound
+from nanogrid.model import NULL, Run, Task
+
+
+async def requeue_orphans(
+    registry: LocalRegistry, run_store: LocalRunStore, task_queue: LocalTaskQueue, journal: TaskJournal
+) -> int:
+    """Put every unfinished run back on the queue that is not there; how many there were."""
+    orphans = [run for run in run_store.unfinished() if not task_queue.holds(run.run_id)]
+    for run in orphans:
+        entry = QueuedTask(await _task(registry, run), durable=True)
+        await journal.add(entry)
+        task_queue.admit(entry)
+    return len(orphans)
+
+
+async def _task(registry: LocalRegistry, run: Run) -> Task:
+    try:
+        concurrency = (await registry.get(run.function_id, run.version)).concurrency
+    except FunctionNotFound:
+        # The worker ends it with the error that says so.
+        concurrency = 0
+    return Task(
+        run_id=run.run_id,
+        function_id=run.function_id,
+        version=run.version,
+        mode=run.mode,
+        input=run.input if isinstance(run.input, Raw) else NULL,
+        enqueued_at=run.created_at,
+        concurrency=concurrency,
+    )

@@ -1,0 +1,48 @@
+"""The promises of `LogFeed`."""
+
+from nanogrid.identifiers import new_function_id, new_run_id
+from nanogrid.model import LogLine
+from records import SOME_TIME
+
+
+def line(text, function_id):
+    return LogLine(run_id=new_run_id(), function_id=function_id, at=SOME_TIME, text=text)
+
+
+async def test_a_follower_gets_the_function_s_lines_in_order(bench):
+    mine, other = new_function_id(), new_function_id()
+    lines = [line("first", mine), line("second", mine)]
+    async with bench.open() as backend, backend.log_feed.follow(mine) as followed:
+        backend.log_feed.publish([lines[0], line("foreign", other), lines[1]])
+
+        assert [await anext(followed) for _ in range(2)] == lines
+
+
+async def test_every_follower_gets_every_line(bench):
+    function_id = new_function_id()
+    lines = [line(str(n), function_id) for n in range(3)]
+    async with bench.open() as backend:
+        feed = backend.log_feed
+        async with feed.follow(function_id) as first, feed.follow(function_id) as second:
+            feed.publish(lines)
+            got = [[await anext(follower) for _ in lines] for follower in (first, second)]
+
+    assert got == [lines, lines]
+
+
+async def test_a_slow_follower_loses_lines_and_holds_nobody_up(bench):
+    function_id = new_function_id()
+    async with bench.open() as backend, backend.log_feed.follow(function_id) as followed:
+        for n in range(100_000):
+            backend.log_feed.publish([line(str(n), function_id)])
+        oldest = await anext(followed)
+
+    assert int(oldest.text) > 0
+
+
+async def test_publishing_where_nobody_follows_is_no_error(bench):
+    function_id = new_function_id()
+    async with bench.open() as backend:
+        async with backend.log_feed.follow(function_id):
+            pass
+        backend.log_feed.publish([line("unheard", function_id)])

@@ -1,0 +1,451 @@
+"""The walls of a bubblewrap cell, looked at from inside and from outside. Run twice: as this user, and as an ordinary one."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cells import (
+    ORDINARY_USER,
+    SYSTEM_PYTHON,
+    make_driver,
+    new_inmate,
+    open_test_machine,
+    run_as_ordinary_user,
+    sample,
+    started_cell,
+    started_driver,
+    until,
+)
+from nanogrid.errors import RuntimeUnavailable, SandboxUnavailable
+from nanogrid.model import Network
+from nanogrid.sandbox import processes
+from nanogrid.sandbox.bubblewrap_probe import Host, explain
+from nanogrid.sandbox.cell import Ending
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+
+@needs_root
+def test_all_of_this_holds_for_an_ordinary_user() -> None:
+    """The same file again, as a user without rights, under a Python that it can read."""
+    done = run_as_ordinary_user("-m", "pytest", __file__, "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# Who the function is
+
+
+async def test_a_function_is_nobody_and_has_no_capability() -> None:
+    async with started_cell("bubblewrap") as inmate:
+        status = await inmate.run("answer = open('/proc/self/status').read()")
+
+    fields = dict(line.split(":\t", 1) for line in status.splitlines())
+    assert fields["Uid"].split() == fields["Gid"].split() == ["65534"] * 4
+    assert fields["CapEff"] == fields["CapPrm"] == fields["CapBnd"] == "0" * 16
+    assert fields["NoNewPrivs"] == "1"
+
+
+async def test_seen_from_the_machine_it_is_not_root_either() -> None:
+    async with started_cell("bubblewrap") as inmate:
+        chain = [*_ancestors(inmate.cell.runtime), inmate.cell.runtime]
+        users = {Path(f"/proc/{pid}").stat().st_uid for pid in chain}
+
+    assert 0 not in users
+    assert len(chain) == 3
+
+
+@needs_root
+async def test_two_sandboxes_never_share_a_user() -> None:
+    async with started_driver("bubblewrap") as driver:
+        first, second = await new_inmate(driver), await new_inmate(driver)
+        users = {_real_user(inmate.cell.runtime) for inmate in (first, second)}
+
+    assert len(users) == 2
+
+
+@needs_root
+async def test_bubblewrap_is_never_started_as_root(tmp_path: Path) -> None:
+    machine = open_test_machine(tmp_path)
+    machine.identities.users = range(1)  # user 0 alone
+    driver = make_driver("bubblewrap", machine)
+
+    with pytest.raises(SandboxUnavailable, match="as root"):
+        await driver.start()
+
+    await driver.close()
+
+
+# What it sees
+
+
+async def test_nothing_of_our_environment_is_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOST_SECRET", "do-not-tell")
+    async with started_cell("bubblewrap") as inmate:
+        seen = await inmate.run("answer = [open(f'/proc/{p}/environ').read() for p in (1, 'self')] + [dict(os.environ)]")
+
+    assert seen[0] == ""
+    assert "SECRET" not in str(seen)
+
+
+async def test_the_only_descriptors_inside_are_the_allowed_ones() -> None:
+    held = os.open("/etc/hostname", os.O_RDONLY)
+    os.set_inheritable(held, True)  # noqa: FBT003 - the mistake that somebody else may make
+    async with started_cell("bubblewrap") as inmate:
+        seen = await inmate.run("d = os.open('/proc/self/fd', 0); answer = [fd, d, *map(int, os.listdir(d))]")
+    os.close(held)
+
+    control, listing, *descriptors = seen
+    assert sorted(set(descriptors) - {listing}) == [0, 1, 2, control]
+
+
+async def test_no_path_of_ours_shows_in_the_command_line() -> None:
+    async with started_cell("bubblewrap") as inmate:
+        line = await inmate.run("answer = open('/proc/1/cmdline').read()")
+
+    assert line.startswith("bwrap\0")
+    assert "nanogrid-" not in line
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "/etc/shadow", "/root", "/home", "/var", "/run", "/sys", "/work"])
+async def test_the_rest_of_the_machine_is_not_there(path: str) -> None:
+    async with started_cell("bubblewrap") as inmate:
+        exists = await inmate.run(f"answer = os.path.lexists({path!r})")
+
+    assert exists is False
+
+
+@pytest.mark.parametrize("path", ["/", "/usr", "/dev", "/code", "/nanogrid", "/etc", "/proc/sys/kernel"])
+async def test_nothing_but_the_temporary_folders_can_be_written(path: str) -> None:
+    async with started_cell("bubblewrap") as inmate:
+        refusal = await inmate.run(f"open('{path}/new', 'w')")
+
+    # Below /proc/sys nothing can be made at all.
+    assert "Read-only file system" in refusal or "Permission denied" in refusal
+
+
+async def test_the_kernels_settings_cannot_be_written() -> None:
+    async with started_cell("bubblewrap") as inmate:
+        refusal = await inmate.run("open('/proc/sys/kernel/core_pattern', 'r+')")
+
+    assert refusal.startswith(("OSError: [Errno 30]", "PermissionError"))
+
+
+@pytest.mark.parametrize("name", ["kallsyms", "config.gz", "keys", "timer_list", "interrupts", "kcore"])
+async def test_what_the_kernel_knows_of_the_machine_is_hidden(name: str) -> None:
+    async with started_cell("bubblewrap") as inmate:
+        seen = await inmate.run(f"answer = open('/proc/{name}').read(64)")
+
+    assert seen == "" or seen.startswith(("PermissionError", "FileNotFoundError"))
+
+
+async def test_there_is_no_network_but_its_own_loopback() -> None:
+    async with started_cell("bubblewrap") as inmate:
+        cards = await inmate.run("import socket; answer = [name for _, name in socket.if_nameindex()]")
+        refusal = await inmate.run("socket.create_connection(('1.1.1.1', 53), 2)")
+
+    assert cards == ["lo"]
+    assert "unreachable" in refusal
+
+
+async def test_a_server_of_its_own_is_found_under_the_name_localhost() -> None:
+    async with started_cell("bubblewrap") as inmate:
+        address = await inmate.run("import socket; answer = socket.gethostbyname('localhost')")
+
+    assert address == "127.0.0.1"
+
+
+async def test_it_cannot_make_namespaces_of_its_own() -> None:
+    async with started_cell("bubblewrap") as inmate:
+        answer = await inmate.run("import ctypes; answer = ctypes.CDLL(None).unshare(0x10000000)")
+
+    assert answer == -1
+
+
+# What it may take
+
+
+async def test_the_temporary_folder_is_full_at_its_limit() -> None:
+    async with started_cell("bubblewrap", machine={"limits": _small_limits()}) as inmate:
+        await inmate.run("f = open('/tmp/big', 'wb', 0)")
+        answer = await inmate.run("while f.write(b'x' * 65536) == 65536: pass\nf.write(b'x')")
+
+    assert "No space left" in answer
+
+
+async def test_a_fork_bomb_is_refused_at_the_limit_and_leaves_the_next_sandbox_alone() -> None:
+    async with started_driver("bubblewrap") as driver:
+        inmate = await new_inmate(driver)
+        forks = await inmate.run(_FORK_BOMB)
+        neighbour = await new_inmate(driver)
+        members = inmate.cell.members()
+
+        await inmate.cell.kill()
+
+        assert 20 < forks < 64
+        assert await neighbour.run("answer = 1") == 1
+        assert len(members) > forks
+        assert not any(Path(f"/proc/{pid}").exists() for pid in members)
+
+
+async def test_code_is_placed_read_only() -> None:
+    async with started_cell("bubblewrap") as inmate:
+        code = _unpacked(inmate.cell._machine.workspace.code / "abc")
+        inside = await inmate.cell.place(sample(), code)
+        seen = await inmate.run(f"answer = [open('{inside}/{{}}'.format(n)).read() for n in ('main.py', 'deep/er.txt')]")
+        refusal = await inmate.run(f"open('{inside}/main.py', 'a')")
+
+    assert inside == "/code"
+    assert seen == ["print()", "deep"]
+    assert "Errno 30" in refusal or "Errno 13" in refusal
+
+
+async def test_too_much_memory_ends_the_cell_and_is_named_so() -> None:
+    async with started_cell("bubblewrap") as inmate:
+        await inmate.cell.place(sample(memory_mb=128), _unpacked(inmate.cell._machine.workspace.code / "abc"))
+        answer = await _take_memory(inmate, 200)
+        ending = await inmate.cell.ended() if answer is None else None
+
+    # With a cgroup the kernel ends it; with an rlimit the allocation fails, and the runtime lives to say so.
+    assert answer is None or answer.startswith("MemoryError")
+    assert ending is None or ending == Ending(signal="SIGKILL", out_of_memory=True)
+
+
+async def test_without_cgroups_several_processes_share_the_limit() -> None:
+    async with started_cell("bubblewrap", machine={"use_cgroups": False}) as inmate:
+        await inmate.cell.place(sample(memory_mb=128), _unpacked(inmate.cell._machine.workspace.code / "abc"))
+        await inmate.tell(_SEVERAL_TIMES_60_MB)
+        ending = await inmate.cell.ended()
+
+    assert ending.out_of_memory
+
+
+# How it ends
+
+
+async def test_an_exit_code_is_passed_on() -> None:
+    async with started_cell("bubblewrap") as inmate:
+        await inmate.tell("os._exit(3)")
+
+        assert await inmate.cell.ended() == Ending(exit_code=3)
+
+
+async def test_a_signal_is_named() -> None:
+    async with started_cell("bubblewrap") as inmate:
+        await inmate.tell("os.kill(os.getpid(), 11)")
+
+        assert await inmate.cell.ended() == Ending(signal="SIGSEGV")
+
+
+async def test_a_stopped_first_process_does_not_delay_the_end() -> None:
+    """`ptrace` of pid 1, and then exit: bwrap alone would wait for ever."""
+    async with started_cell("bubblewrap") as inmate:
+        await inmate.run("import ctypes; answer = ctypes.CDLL(None).ptrace(16, 1, 0, 0)")
+        await inmate.tell("os._exit(0)")
+
+        assert await asyncio.wait_for(inmate.cell.ended(), 5)
+
+
+async def test_kill_leaves_no_process_no_folder_and_no_control_group() -> None:
+    async with started_cell("bubblewrap") as inmate:
+        await inmate.run(_DAEMON)
+        cell = inmate.cell
+        chain = [*_ancestors(cell.runtime), *cell.members()]
+        groups = cell._cgroup.folders if cell._cgroup else []
+
+        await cell.kill()
+        await cell.kill()
+
+        assert len(chain) >= 4
+        assert not [pid for pid in chain if Path(f"/proc/{pid}").exists()]
+        assert not [path for path in (cell.slot.folder, *groups) if path.exists()]
+        assert await cell.ended() == Ending(signal="SIGKILL")
+
+
+async def test_a_cancelled_create_leaves_nothing() -> None:
+    async with started_driver("bubblewrap") as driver:
+        creating = asyncio.create_task(driver.create(driver.runtimes()[0], Network.NONE))
+        await until(lambda: driver._cells)
+        creating.cancel()
+        await asyncio.wait([creating])
+
+        await until(lambda: not driver._cells)
+        assert not list(driver._machine.workspace.slots.iterdir())
+
+
+async def test_many_cells_leave_no_descriptor_behind() -> None:
+    async with started_driver("bubblewrap") as driver:
+        await _create_and_kill(driver)
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for _ in range(5):
+            await _create_and_kill(driver)
+
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_killing_the_platform_kills_every_sandbox(tmp_path: Path) -> None:
+    platform = subprocess.Popen(
+        [sys.executable, __file__, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert platform.stdout
+    runtime = int(platform.stdout.readline())
+    marker = processes.started_at(runtime)
+
+    platform.kill()
+    platform.communicate()
+
+    assert marker
+    asyncio.run(until(lambda: processes.started_at(runtime) != marker))
+
+
+# Where it can't be
+
+
+async def test_a_network_that_would_open_the_machine_is_refused() -> None:
+    async with started_driver("bubblewrap") as driver:
+        with pytest.raises(SandboxUnavailable, match="outbound"):
+            await driver.create(driver.runtimes()[0], Network.OUTBOUND)
+
+
+async def test_an_unknown_runtime_is_refused_with_what_there_is() -> None:
+    async with started_driver("bubblewrap") as driver:
+        with pytest.raises(RuntimeUnavailable, match=r"It offers: .*command"):
+            await driver.create("cobol", Network.NONE)
+
+
+async def test_a_runtime_that_dies_at_once_is_an_error_with_its_last_words() -> None:
+    program = "import sys; sys.exit('I give up')"
+    async with started_driver("bubblewrap", machine={"program": program}) as driver:
+        with pytest.raises(SandboxUnavailable, match="I give up"):
+            await driver.create(driver.runtimes()[0], Network.NONE)
+
+        assert not driver._cells
+
+
+@pytest.mark.parametrize(
+    ("said", "host", "advice"),
+    [
+        ("Unknown option --disable-userns", {}, "too old"),
+        ("No permissions to create new namespace", {"userns_clone": 0}, "unprivileged_userns_clone=1"),
+        ("nesting depth or /proc/sys/user/max_*_namespaces exceeded (ENOSPC)", {}, r"user.max_\*_namespaces"),
+        ("anything", {"max_user_namespaces": 0}, "user.max_user_namespaces"),
+        ("setting up uid map: Permission denied", {"apparmor_restricts": True}, "apparmor_restrict"),
+        ("No permissions to create new namespace", {"in_container": True}, "seccomp=unconfined"),
+        ("Can't mount proc on /newroot/proc", {"in_container": True}, "systempaths=unconfined"),
+        ("something new", {}, "process"),
+    ],
+)
+def test_each_known_refusal_comes_with_what_to_do(said: str, host: dict[str, object], advice: str) -> None:
+    usual = {"userns_clone": 1, "max_user_namespaces": 1000, "apparmor_restricts": False, "in_container": False}
+
+    hint = explain(said, Host(**{**usual, **host}))
+
+    assert advice.replace("\\", "") in hint
+
+
+async def test_a_bwrap_that_fails_is_quoted(tmp_path: Path) -> None:
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2; exit 1\n")
+    broken.chmod(0o755)
+    machine = open_test_machine(tmp_path / "data" if (tmp_path / "data").mkdir() is None else tmp_path)
+    driver = make_driver("bubblewrap", machine, bwraps=[broken])
+
+    with pytest.raises(SandboxUnavailable, match="No permissions to create new namespace"):
+        await driver.start()
+
+    await driver.close()
+
+
+_FORK_BOMB = """
+count = 0
+try:
+    while count < 200:
+        if os.fork() == 0:
+            import signal
+            signal.pause()
+        count += 1
+except OSError:
+    pass
+answer = count
+"""
+_DAEMON = """
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        import signal
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.pause()
+    os._exit(0)
+os.wait()
+"""
+_SEVERAL_TIMES_60_MB = """
+import signal
+for _ in range(4):
+    if os.fork() == 0:
+        kept = b"x" * (60 * 1024 * 1024)
+        signal.pause()
+signal.pause()
+"""
+
+
+def _small_limits():
+    from nanogrid.sandbox.limits import Limits
+
+    return Limits(tmp_bytes=1024 * 1024)
+
+
+def _unpacked(folder: Path) -> Path:
+    (folder / "deep").mkdir(parents=True)
+    folder.chmod(0o755)
+    (folder / "deep").chmod(0o755)
+    (folder / "main.py").write_text("print()")
+    (folder / "deep" / "er.txt").write_text("deep")
+    for file in ("main.py", "deep/er.txt"):
+        (folder / file).chmod(0o444)
+    return folder
+
+
+async def _take_memory(inmate, megabytes: int):
+    try:
+        return await inmate.run(f"kept = b'x' * ({megabytes} * 1024 * 1024)")
+    except EOFError:
+        return None
+
+
+async def _create_and_kill(driver) -> None:
+    inmate = await new_inmate(driver)
+    await inmate.cell.kill()
+    inmate.cell.close_ends()
+
+
+def _ancestors(pid: int) -> list[int]:
+    """bwrap inside and outside, for a runtime of this process."""
+    found: list[int] = []
+    while pid != os.getpid():
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        found.insert(0, pid)
+    return found[1:]
+
+
+def _real_user(pid: int) -> int:
+    return processes._real_user(pid)
+
+
+async def _be_a_platform(data: Path) -> None:
+    driver = make_driver("bubblewrap", open_test_machine(data))
+    await driver.start()
+    inmate = await new_inmate(driver)
+    sys.stdout.write(f"{inmate.cell.runtime}\n")
+    sys.stdout.flush()
+    signal.pause()
+
+
+if __name__ == "__main__":
+    asyncio.run(_be_a_platform(Path(sys.argv[1])))

@@ -1,0 +1,140 @@
+"""A worker over the local backend, with sandboxes that call Python functions of the test."""
+
+import asyncio
+import contextlib
+import io
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from msgspec import Raw
+
+from clocks import ManualClock
+from nanogrid.backends.local import LocalBackend, open_local
+from nanogrid.dispatcher import Dispatcher
+from nanogrid.model import Function, Lease, Mode, Run, RunError, RunStatus
+from nanogrid.observe import Metrics, make_log
+from nanogrid.ports import Claim, Invocation, LogSink, Reply, Sandbox, SandboxPool
+from nanogrid.worker import Worker
+from records import some_function
+
+Behaviour = Callable[[Invocation], Awaitable[Reply]]
+
+
+class CallingSandbox(Sandbox):
+    """Runs the test's function in place of a handler."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
+
+    async def load(self, function: Function) -> RunError | None:
+        return None
+
+    async def invoke(self, invocation: Invocation, on_log: LogSink | None = None) -> Reply:
+        return await self._behaviour(invocation)
+
+    async def kill(self) -> None:
+        pass
+
+    @property
+    def reusable(self) -> bool:
+        return True
+
+    @property
+    def memory_mb(self) -> float:
+        return 1.0
+
+
+class CallingPool(SandboxPool):
+    """Gives every function the same behaviour, and knows what is out."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
+        self.out = 0
+
+    async def acquire(self, function: Function) -> Claim | RunError:
+        self.out += 1
+        return Claim(sandbox=CallingSandbox(self._behaviour), cold=False)
+
+    def release(self, claim: Claim) -> None:
+        self.out -= 1
+
+    async def close(self) -> None:
+        pass
+
+
+class Workplace:
+    """A backend, a dispatcher, and workers that a test starts and stops."""
+
+    def __init__(self, backend: LocalBackend, clock: ManualClock, behaviour: Behaviour) -> None:
+        self.backend, self.clock, self.metrics = backend, clock, Metrics()
+        self.pool = CallingPool(behaviour)
+        self.dispatcher = Dispatcher(
+            backend.registry,
+            backend.run_store,
+            backend.task_queue,
+            backend.dead_letters,
+            backend.result_bus,
+            clock,
+            max_wait_s=60.0,
+        )
+
+    def worker(self, *, max_running: int = 10) -> Worker:
+        backend = self.backend
+        return Worker(
+            backend.registry,
+            backend.run_store,
+            backend.task_queue,
+            backend.dead_letters,
+            backend.result_bus,
+            backend.log_feed,
+            self.pool,
+            self.clock,
+            make_log("json", io.StringIO()),
+            self.metrics,
+            max_running=max_running,
+        )
+
+    @asynccontextmanager
+    async def at_work(self, **options: int) -> AsyncIterator[Worker]:
+        """A worker that takes tasks as long as the context lasts; what it holds at the end is dropped."""
+        worker = self.worker(**options)
+        task = asyncio.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            await worker.drain(0)
+
+    async def submit(self, value: bytes = b"1") -> Run:
+        """An asynchronous run of the function `hello`."""
+        return await self.dispatcher.run("hello", Raw(value), mode=Mode.ASYNC)
+
+    async def until(self, run_id: str, status: RunStatus) -> Run:
+        """Turn the clock until the run has that status."""
+        for _ in range(2000):
+            run = await self.backend.run_store.get(run_id)
+            if run.status is status:
+                return run
+            await self.clock.advance(1.0)
+            await asyncio.sleep(0.001)
+        raise AssertionError(f"the run is {run.status}, not {status}")
+
+
+@asynccontextmanager
+async def workplace(behaviour: Behaviour, **settings: object) -> AsyncIterator[Workplace]:
+    """A workplace with the function `hello` deployed, on a clock that the test turns."""
+    clock = ManualClock()
+    with tempfile.TemporaryDirectory(prefix="nanogrid-test-") as folder:
+        async with open_local(Path(folder) / "data", clock, lease_s=30.0) as backend:
+            await backend.registry.create(some_function("hello", **settings))
+            yield Workplace(backend, clock, behaviour)
+
+
+async def next_lease(place: Workplace) -> Lease:
+    """What a worker of the test's own would be given next."""
+    (lease,) = await place.backend.task_queue.receive(limit=1, wait_s=1)
+    return lease
