@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import pwd
 import struct
 import subprocess
 import sys
@@ -39,7 +38,7 @@ def read(count):
         data += os.read(fd, count - len(data)) or os._exit(0)
     return data
 
-space = {"fd": fd}
+space = {"fd": fd, "os": os}
 send("up")
 while True:
     source = read(struct.unpack(">I", read(4))[0])
@@ -50,6 +49,7 @@ while True:
         send(f"{type(exc).__name__}: {exc}")
 """
 ORDINARY_USER = 1000
+PATIENCE_S = 30.0
 SYSTEM_PYTHON = Path("/usr/bin/python3.11")
 
 
@@ -68,16 +68,17 @@ def open_test_machine(data: Path, *, program: str = OBEDIENT, **options: Any) ->
 
 def make_driver(kind: str, machine: Machine, **options: Any) -> LocalDriver:
     """A driver that hands out bare cells instead of guarded ones."""
-    path = os.environ["PATH"]
     offer = find_interpreters(machine.identities.reader, search_path="")
     if kind == "process":
         return ProcessDriver(machine, offer, lambda cell: cell)
-    options.setdefault("bwraps", find_bwraps(path))
+    options.setdefault("bwraps", find_bwraps(os.environ["PATH"]))
     return BubblewrapDriver(machine, offer, lambda cell: cell, **options)
 
 
 @asynccontextmanager
-async def started_driver(kind: str, *, machine: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[LocalDriver]:
+async def started_driver(
+    kind: str, *, machine: dict[str, Any] | None = None, **options: Any
+) -> AsyncIterator[LocalDriver]:
     """A driver in a fresh data folder, closed at the end."""
     with tempfile.TemporaryDirectory(prefix="nanogrid-test-") as folder:
         driver = make_driver(kind, open_test_machine(Path(folder), **(machine or {})), **options)
@@ -85,7 +86,10 @@ async def started_driver(kind: str, *, machine: dict[str, Any] | None = None, **
             await driver.start()
             yield driver
         finally:
+            cells = list(driver._cells)
             await driver.close()
+            for cell in cells:
+                cell.close_ends()
 
 
 @asynccontextmanager
@@ -128,7 +132,8 @@ class Inmate:
     async def _read(self, count: int) -> bytes:
         data = b""
         while len(data) < count:
-            piece = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.cell.control, count - len(data)), 30)
+            receiving = asyncio.get_running_loop().sock_recv(self.cell.control, count - len(data))
+            piece = await asyncio.wait_for(receiving, PATIENCE_S)
             if not piece:
                 raise EOFError
             data += piece
@@ -171,11 +176,3 @@ def run_as_ordinary_user(*arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=110,
         check=False,
     )
-
-
-def user_exists(uid: int) -> bool:
-    try:
-        pwd.getpwuid(uid)
-    except KeyError:
-        return False
-    return True

@@ -24,7 +24,7 @@ async def test_a_created_function_is_found_by_id_and_by_name(bench):
     assert found == [function, function]
 
 
-@pytest.mark.parametrize("reference", ["nobody", new_function_id()])
+@pytest.mark.parametrize("reference", ["nobody", "fn_00000000000000000000000000"])
 async def test_an_unknown_function_raises(bench, reference):
     async with bench.open() as backend:
         for call in (backend.registry.get, backend.registry.versions, backend.registry.delete):

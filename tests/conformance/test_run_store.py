@@ -160,7 +160,12 @@ async def test_an_outcome_that_is_queued_ends_the_attempt_only(bench, durable):
         started = await backend.run_store.start(waiting.run_id, 2)
         finished = await backend.run_store.finish(waiting.run_id, 2, SUCCEEDED)
 
-    assert (waiting.status, waiting.error, waiting.retried, waiting.ended_at) == (RunStatus.QUEUED, FAILED.error, 1, None)
+    assert (waiting.status, waiting.error, waiting.retried, waiting.ended_at) == (
+        RunStatus.QUEUED,
+        FAILED.error,
+        1,
+        None,
+    )
     assert (started.attempt, started.retried) == (2, 1)
     assert (finished.status, finished.error, finished.retried) == (RunStatus.SUCCEEDED, None, 1)
 

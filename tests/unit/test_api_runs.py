@@ -210,7 +210,7 @@ async def test_an_unknown_run_is_a_404_never_pending():
         ("/runs?colour=red", "?colour"),
         ("/functions/hello?version=0", "?version"),
         ("/functions/hello/logs?limit=1001", "?limit"),
-        (f"/runs/{new_run_id()}?waitMs=60001", "?waitMs"),
+        ("/runs/run_00000000000000000000000000?waitMs=60001", "?waitMs"),
     ],
 )
 async def test_an_impossible_query_is_a_422_that_names_the_field(address, path):

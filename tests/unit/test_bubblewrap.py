@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 from cells import (
-    ORDINARY_USER,
-    SYSTEM_PYTHON,
     make_driver,
     new_inmate,
     open_test_machine,
@@ -25,6 +23,7 @@ from nanogrid.model import Network
 from nanogrid.sandbox import processes
 from nanogrid.sandbox.bubblewrap_probe import Host, explain
 from nanogrid.sandbox.cell import Ending
+from nanogrid.sandbox.limits import Limits
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
@@ -69,15 +68,12 @@ async def test_two_sandboxes_never_share_a_user() -> None:
 
 
 @needs_root
-async def test_bubblewrap_is_never_started_as_root(tmp_path: Path) -> None:
-    machine = open_test_machine(tmp_path)
-    machine.identities.users = range(1)  # user 0 alone
-    driver = make_driver("bubblewrap", machine)
+async def test_bubblewrap_is_never_started_as_root() -> None:
+    async with started_driver("bubblewrap") as driver:
+        slot = driver._machine.workspace.open_slot(0, None)  # nobody else to become
 
-    with pytest.raises(SandboxUnavailable, match="as root"):
-        await driver.start()
-
-    await driver.close()
+        with pytest.raises(SandboxUnavailable, match="as root"):
+            driver.launch(driver._offer.interpreters[0], Network.NONE, slot, None)
 
 
 # What it sees
@@ -96,11 +92,12 @@ async def test_the_only_descriptors_inside_are_the_allowed_ones() -> None:
     held = os.open("/etc/hostname", os.O_RDONLY)
     os.set_inheritable(held, True)  # noqa: FBT003 - the mistake that somebody else may make
     async with started_cell("bubblewrap") as inmate:
-        seen = await inmate.run("d = os.open('/proc/self/fd', 0); answer = [fd, d, *map(int, os.listdir(d))]")
+        control = await inmate.run("answer = fd")
+        # The one that `listdir` itself needs is closed again by the time of the second look.
+        seen = await inmate.run("answer = [n for n in os.listdir('/proc/self/fd') if os.path.lexists(f'/proc/self/fd/{n}')]")
     os.close(held)
 
-    control, listing, *descriptors = seen
-    assert sorted(set(descriptors) - {listing}) == [0, 1, 2, control]
+    assert sorted(map(int, seen)) == [0, 1, 2, control]
 
 
 async def test_no_path_of_ours_shows_in_the_command_line() -> None:
@@ -119,13 +116,12 @@ async def test_the_rest_of_the_machine_is_not_there(path: str) -> None:
     assert exists is False
 
 
-@pytest.mark.parametrize("path", ["/", "/usr", "/dev", "/code", "/nanogrid", "/etc", "/proc/sys/kernel"])
+@pytest.mark.parametrize("path", ["/", "/usr", "/dev", "/code", "/nanogrid", "/etc"])
 async def test_nothing_but_the_temporary_folders_can_be_written(path: str) -> None:
     async with started_cell("bubblewrap") as inmate:
         refusal = await inmate.run(f"open('{path}/new', 'w')")
 
-    # Below /proc/sys nothing can be made at all.
-    assert "Read-only file system" in refusal or "Permission denied" in refusal
+    assert "Read-only file system" in refusal
 
 
 async def test_the_kernels_settings_cannot_be_written() -> None:
@@ -170,7 +166,7 @@ async def test_it_cannot_make_namespaces_of_its_own() -> None:
 
 
 async def test_the_temporary_folder_is_full_at_its_limit() -> None:
-    async with started_cell("bubblewrap", machine={"limits": _small_limits()}) as inmate:
+    async with started_cell("bubblewrap", machine={"limits": Limits(tmp_bytes=1024 * 1024)}) as inmate:
         await inmate.run("f = open('/tmp/big', 'wb', 0)")
         answer = await inmate.run("while f.write(b'x' * 65536) == 65536: pass\nf.write(b'x')")
 
@@ -185,6 +181,7 @@ async def test_a_fork_bomb_is_refused_at_the_limit_and_leaves_the_next_sandbox_a
         members = inmate.cell.members()
 
         await inmate.cell.kill()
+        inmate.cell.close_ends()
 
         assert 20 < forks < 64
         assert await neighbour.run("answer = 1") == 1
@@ -259,6 +256,7 @@ async def test_kill_leaves_no_process_no_folder_and_no_control_group() -> None:
 
         await cell.kill()
         await cell.kill()
+        cell.close_ends()
 
         assert len(chain) >= 4
         assert not [pid for pid in chain if Path(f"/proc/{pid}").exists()]
@@ -354,8 +352,7 @@ async def test_a_bwrap_that_fails_is_quoted(tmp_path: Path) -> None:
     broken = tmp_path / "bwrap"
     broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2; exit 1\n")
     broken.chmod(0o755)
-    machine = open_test_machine(tmp_path / "data" if (tmp_path / "data").mkdir() is None else tmp_path)
-    driver = make_driver("bubblewrap", machine, bwraps=[broken])
+    driver = make_driver("bubblewrap", open_test_machine(tmp_path), bwraps=[broken])
 
     with pytest.raises(SandboxUnavailable, match="No permissions to create new namespace"):
         await driver.start()
@@ -393,12 +390,6 @@ for _ in range(4):
         signal.pause()
 signal.pause()
 """
-
-
-def _small_limits():
-    from nanogrid.sandbox.limits import Limits
-
-    return Limits(tmp_bytes=1024 * 1024)
 
 
 def _unpacked(folder: Path) -> Path:

@@ -28,6 +28,8 @@ UNWRITABLE = [
     ("DEEP", "$: nested too deep"),
     ("ODD", "the items are gone"),
 ]
+#: A process inherits the peak memory of the one that starts it: here that is a shell, else the tests' own.
+BY_A_SMALL_PROCESS = ["/bin/sh", "-c", '"$@"; exit $?', "sh"]
 ODD_VALUES = """
 CYCLE = {}
 CYCLE['self'] = CYCLE
@@ -514,9 +516,10 @@ def test_children_that_have_ended_are_reaped_and_no_stain(tmp_path):
     assert not any(result.dirty for result in results)
 
 
-def test_each_run_reports_a_peak_of_its_own(tmp_path):
+@pytest.mark.parametrize("starter", [[], BY_A_SMALL_PROCESS], ids=["large starter", "small starter"])
+def test_each_run_reports_a_peak_of_its_own(tmp_path, starter):
     code = returning(tmp_path, "len(b'x' * (event * 1024 * 1024))")
-    with loaded_runtime(PYTHON, code) as runtime:
+    with loaded_runtime([*starter, *PYTHON], code) as runtime:
         small, large, after = (runtime.invoke(size).peak_memory_kb for size in (1, 100, 1))
 
     assert small < 40 * 1024

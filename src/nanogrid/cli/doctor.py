@@ -167,13 +167,15 @@ def _cgroups(machine: Machine) -> Iterator[Finding]:
 
 def _docker(machine: Machine) -> Iterator[Finding]:
     path = machine.environ.get("DOCKER_HOST", "").removeprefix("unix://") or str(machine.root / "run/docker.sock")
-    version = _docker_version(path)
-    if version:
-        yield Finding(name="docker", state="ok", detail=f"{version} answers at {path}")
-        return
-    client = machine.which("docker")
-    detail = f"{client} is there, but no daemon answers at {path}" if client else "not installed"
-    yield Finding(name="docker", state="warn", detail=detail, todo="Only needed for Docker sandboxes.")
+    try:
+        yield Finding(name="docker", state="ok", detail=f"{_docker_version(path)} answers at {path}")
+    except PermissionError:
+        todo = "Only needed for Docker sandboxes; who is in the group docker may, and is as mighty as root."
+        yield Finding(name="docker", state="warn", detail=f"this user may not speak to {path}", todo=todo)
+    except (OSError, http.client.HTTPException):
+        client = machine.which("docker")
+        detail = f"{client} is there, but no daemon answers at {path}" if client else "not installed"
+        yield Finding(name="docker", state="warn", detail=detail, todo="Only needed for Docker sandboxes.")
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -189,15 +191,14 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _docker_version(path: str) -> str | None:
+def _docker_version(path: str) -> str:
+    """What answers there. Raises `OSError`, `HTTPException`."""
     connection = _UnixConnection(path)
     try:
         connection.request("GET", "/_ping")
         answer = connection.getresponse()
         answer.read()
-        return answer.getheader("Server", "Docker") if answer.status == http.HTTPStatus.OK else None
-    except (OSError, http.client.HTTPException):
-        return None
+        return answer.getheader("Server", "Docker")
     finally:
         connection.close()
 

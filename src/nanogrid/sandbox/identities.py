@@ -19,22 +19,34 @@ _MAX_GRIDS = 100
 #: only 65,536 users exist.
 _BASES = ((1_900_000_000, _MAX_GRIDS), (40_000, 2))
 
+#: Below are root, the system's users and people.
+_LOWEST = _BASES[-1][0]
 #: Numbers of the system calls setresgid and setresuid.
 _SET_USER = {"x86_64": (119, 117), "aarch64": (149, 147)}
 
 
 class Identity(Record, frozen=True, kw_only=True):
-    """A user and group that belong to one sandbox."""
+    """A user and group that belong to one sandbox; never root's."""
 
     uid: int
     gid: int
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for root: all processes of an identity are killed with its sandbox."""
+        if self.uid <= 0 or self.gid <= 0:
+            raise ValueError(f"a sandbox can't be user {self.uid}, group {self.gid}")
 
 
 class Identities:
     """Gives each sandbox, by its number, a user that no other sandbox of the machine has at that time."""
 
     def __init__(self, users: range | None, lock: socket.socket | None = None) -> None:
-        """`users` is None where sandboxes run as ourselves; `lock` is closed with this."""
+        """`users` is None where sandboxes run as ourselves; `lock` is closed with this.
+
+        Raises `ValueError` where the users are not for sandboxes alone.
+        """
+        if users is not None and (users.start < _LOWEST or os.geteuid() in users):
+            raise ValueError(f"users {users.start} to {users.stop} are not for sandboxes alone")
         self.users = users
         self._lock = lock
 
@@ -84,20 +96,20 @@ def as_real_user(identity: Identity | None) -> Iterator[None]:
     if identity is None or numbers is None:
         yield
         return
-    before = Identity(uid=os.getuid(), gid=os.getgid())
+    before = (os.getgid(), os.getuid())
     try:
-        _set_real(numbers, identity)
+        _set_real(numbers, (identity.gid, identity.uid))
         yield
     finally:
         _set_real(numbers, before)
 
 
-def _set_real(numbers: tuple[int, int], identity: Identity) -> None:
+def _set_real(numbers: tuple[int, int], group_and_user: tuple[int, int]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     keep = ctypes.c_long(-1)
-    for number, value in zip(numbers, (identity.gid, identity.uid), strict=True):
+    for number, value in zip(numbers, group_and_user, strict=True):
         if libc.syscall(ctypes.c_long(number), ctypes.c_long(value), keep, keep) != 0:
-            raise OSError(ctypes.get_errno(), f"the thread could not become user {identity.uid}")
+            raise OSError(ctypes.get_errno(), f"this thread's real user or group could not become {value}")
 
 
 def _lock(first: int) -> socket.socket | None:

@@ -30,7 +30,12 @@ def family(pid: int) -> list[int]:
 
 
 def of_users(users: range) -> list[int]:
-    """Living processes whose real user is one of these."""
+    """Living processes whose real user is one of these. Raises `ValueError` for root and ourselves.
+
+    What is found is usually killed, and no mistake of a caller may reach the whole machine.
+    """
+    if 0 in users or os.geteuid() in users:
+        raise ValueError("processes of root and of the platform's own user are no sandbox's")
     return [pid for pid in _living() if _real_user(pid) in users]
 
 
@@ -82,7 +87,7 @@ def kill_all(find: Callable[[], list[int]]) -> int:
 
     A pid may pass to a stranger between look and kill; so each is held by a descriptor and looked at once more.
     """
-    held = {pid: handle for pid in find() if (handle := _hold(pid)) is not None}
+    held = {pid: handle for pid in find() if pid not in (1, os.getpid()) and (handle := _hold(pid)) is not None}
     try:
         still_there = set(find()) & held.keys() if held else set()
         for pid in still_there:

@@ -6,7 +6,7 @@ from attempts import attempt, read
 
 FILES = (
     "/proc/kallsyms /proc/config.gz /proc/keys /proc/key-users /proc/timer_list /proc/sched_debug /proc/kcore /proc/kmsg "
-    "/proc/interrupts /proc/kpagecount /proc/kpageflags /proc/vmallocinfo /proc/slabinfo /proc/iomem /proc/ioports /proc/sysrq-trigger"
+    "/proc/interrupts /proc/kpagecount /proc/kpageflags /proc/vmallocinfo /proc/slabinfo"
 ).split()
 FOLDERS = ("/sys", "/sys/kernel", "/sys/class/net", "/sys/fs/cgroup", "/sys/devices", "/proc/scsi", "/proc/acpi")
 

@@ -10,7 +10,7 @@ SETTINGS = {"memoryMb": 256, "timeoutMs": 4000}
 
 
 def handler(event, context):
-    ways = {"file": (file, 4096), "inodes": (inode, 1_000_000), "hole": (hole, 1), "folders": (folder, 100_000)}
+    ways = {"file": (file, 4096), "inodes": (inode, 1_000_000), "hole": (hole, 1), "folders": (folder, 1_000_000)}
     action, most = ways[event["variant"]]
     count, error = until_refused(action, most)
     os.chdir("/")

@@ -6,7 +6,7 @@ import signal
 
 from attempts import for_ever
 
-VARIANTS = ("asleep", "stopped", "in C", "group stopped")
+VARIANTS = ("asleep", "stopped", "in C", "process 1 stopped")
 ENDS = ("timed_out",)
 SETTINGS = {"timeoutMs": 500}
 
@@ -16,9 +16,8 @@ def handler(event, context):
         signal.signal(number, signal.SIG_IGN)
     if event["variant"] == "stopped":
         os.kill(os.getpid(), signal.SIGSTOP)
-    if event["variant"] == "group stopped":
-        os.kill(-1, signal.SIGSTOP)
-        os.kill(os.getpid(), signal.SIGSTOP)
+    if event["variant"] == "process 1 stopped":
+        os.kill(1, signal.SIGSTOP)
     if event["variant"] == "in C":
         ctypes.CDLL(None).pause()
     for_ever()

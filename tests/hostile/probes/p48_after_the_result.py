@@ -10,6 +10,9 @@ import time
 from attempts import frame, sockets
 
 
+ENDS = ("succeeded", "exited")
+
+
 class Late:
     def __del__(self):
         forge()
