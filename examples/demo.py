@@ -1,8 +1,12 @@
-"""`make demo`: start a grid, deploy the functions beside this file, run each on real input, show what came back."""
+"""`make demo`: start a grid, deploy the functions beside this file, run each on real input, show what came back.
+
+Deployed is with the command line, as a person would; run with the SDK.
+"""
 
 import hashlib
 import hmac
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +15,6 @@ import time
 from pathlib import Path
 
 from nanogrid import Client
-from nanogrid.errors import NanoGridError
 from rich.console import Console
 from rich.table import Table
 
@@ -22,21 +25,21 @@ SIGNATURE = "sha256=" + hmac.new(SECRET.encode(), ORDER.encode(), hashlib.sha256
 LICENSE = (HERE.parent / "LICENSE").read_text()
 SALES = "city,item,count\nLisbon,olives,12\nOslo,bread,30\nLisbon,cheese,4\nOslo,olives,7\nSeoul,cheese,21\n"
 
-#: path below examples/, settings, input
+#: path below examples/, further options of `nanogrid deploy`, input
 FUNCTIONS = [
-    ("hello.py", {}, {"name": "Ada"}),
-    ("word_count.py", {}, {"text": LICENSE}),
-    ("csv_report", {}, {"csv": SALES}),
-    ("webhook.py", {"environment": {"SECRET": SECRET}}, {"headers": {"x-signature-256": SIGNATURE}, "body": ORDER}),
-    ("crunch.py", {}, {"limit": 30_000}),
-    ("slugify_node", {}, {"titles": ["Crème brûlée, twice", "What is a µ-service?"]}),
-    ("line_stats", {}, {"log": "GET /a 200 12.5\nGET /b 404 3.1\nPOST /c 201 48.9"}),
-    ("render_markdown", {}, {"text": "# Prices\n\nitem | price\n--- | ---\ntea | 3\n"}),
+    ("hello.py", [], {"name": "Ada"}),
+    ("word_count.py", [], {"text": LICENSE}),
+    ("csv_report", [], {"csv": SALES}),
+    ("webhook.py", ["--env", f"SECRET={SECRET}"], {"headers": {"x-signature-256": SIGNATURE}, "body": ORDER}),
+    ("crunch.py", [], {"limit": 30_000}),
+    ("slugify_node", [], {"titles": ["Crème brûlée, twice", "What is a µ-service?"]}),
+    ("line_stats", [], {"log": "GET /a 200 12.5\nGET /b 404 3.1\nPOST /c 201 48.9"}),
+    ("render_markdown", [], {"text": "# Prices\n\nitem | price\n--- | ---\ntea | 3\n"}),
 ]
 
 
 def main() -> int:
-    console = Console(width=max(100, shutil.get_terminal_size().columns), highlight=False)
+    console = Console(width=max(120, shutil.get_terminal_size().columns), highlight=False)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="nanogrid-demo-") as folder:
         data = Path(folder) / "data"
@@ -49,8 +52,9 @@ def main() -> int:
             try:
                 address = wait_for(grid, data / "address")
                 console.print(f"A grid listens on [bold]{address}[/], its state in {data}.\n")
-                with Client(url=address, token=(data / "token").read_text().strip()) as client:
-                    failed = show(console, client)
+                token = (data / "token").read_text().strip()
+                with Client(url=address, token=token) as client:
+                    failed = show(console, client, {"NANOGRID_URL": address, "NANOGRID_TOKEN": token})
             finally:
                 grid.terminate()
                 grid.wait()
@@ -66,32 +70,40 @@ def wait_for(grid: subprocess.Popen, address: Path) -> str:
     return address.read_text().strip()
 
 
-def show(console: Console, client: Client) -> int:
+def shown_input(event: dict) -> str:
+    return " ".join(json.dumps(event, ensure_ascii=False).replace("\\n", " ").split())
+
+
+def deploy(path: Path, options: list[str], environment: dict[str, str]) -> str:
+    """`nanogrid deploy`; the function's name."""
+    command = [sys.executable, "-m", "nanogrid", "deploy", str(path), *options, "--json"]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{path.name} could not be deployed:\n{done.stderr}")
+    return json.loads(done.stdout)["name"]
+
+
+def show(console: Console, client: Client, environment: dict[str, str]) -> int:
     """Deploy and run everything; how many functions failed."""
     table = Table(box=None, pad_edge=False, header_style="bold", row_styles=["", "dim"])
-    for heading in ("function", "input", "output"):
-        table.add_column(heading, max_width=44, overflow="ellipsis", no_wrap=True)
-    for heading in ("", "ms"):
+    for heading, width in (("function", 16), ("input", 40), ("output", 44)):
+        table.add_column(heading, max_width=width, overflow="ellipsis", no_wrap=True)
+    for heading in ("start", "ms"):
         table.add_column(heading, justify="right", no_wrap=True)
     failed = 0
-    for path, settings, event in FUNCTIONS:
+    for path, options, event in FUNCTIONS:
         if path == "slugify_node" and shutil.which("node") is None:
             console.print("(node is not on this machine: the Node example is left out)")
             continue
-        try:
-            function = client.deploy(HERE / path, **settings)
-        except NanoGridError as error:
-            console.print(f"[red]{path}: {error}[/]")
-            failed += 1
-            continue
+        name = deploy(HERE / path, options, environment)
         for attempt in ("first", "second"):
-            run = client.invoke(function.name, event)
+            run = client.invoke(name, event)
             failed += run.status != "succeeded"
             shown = run.output if run.status == "succeeded" else f"{run.status}: {run.error.message}"
             usage = run.usage
             table.add_row(
-                function.name if attempt == "first" else "",
-                json.dumps(event, ensure_ascii=False) if attempt == "first" else "",
+                name if attempt == "first" else "",
+                shown_input(event) if attempt == "first" else "",
                 json.dumps(shown, ensure_ascii=False),
                 "[cyan]cold[/]" if usage.cold_start else "[green]warm[/]",
                 f"{usage.init_ms + usage.duration_ms:.1f}",

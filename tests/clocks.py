@@ -36,7 +36,7 @@ class ManualClock(Clock):
         await woken
 
     async def advance(self, seconds: float) -> None:
-        """Turn the clock, waking each sleeper at his moment; who acts before or after it has acted when this returns."""
+        """Turn the clock, waking each sleeper at his moment; whoever can act has acted when this returns."""
         await self._let_act()
         end = self._monotonic + seconds
         while self._sleepers and self._sleepers[0][0] <= end:

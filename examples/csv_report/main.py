@@ -5,7 +5,9 @@ from pathlib import Path
 
 from report import summarise
 
-PRICES = {row["item"]: float(row["price"]) for row in csv.DictReader((Path(__file__).parent / "data/prices.csv").open())}
+PRICES = {
+    row["item"]: float(row["price"]) for row in csv.DictReader((Path(__file__).parent / "data/prices.csv").open())
+}
 
 
 def handler(event, context):

@@ -8,4 +8,8 @@ def summarise(sales, prices):
     for sale in sales:
         revenue[sale["city"]] += int(sale["count"]) * prices[sale["item"]]
     best = max(revenue, key=revenue.get)
-    return {"total": round(sum(revenue.values()), 2), "best": best, "cities": {k: round(v, 2) for k, v in sorted(revenue.items())}}
+    return {
+        "total": round(sum(revenue.values()), 2),
+        "best": best,
+        "cities": {k: round(v, 2) for k, v in sorted(revenue.items())},
+    }

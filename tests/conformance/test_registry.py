@@ -7,7 +7,6 @@ import pytest
 from msgspec import structs
 
 from nanogrid.errors import FunctionNotFound, MalformedRequest, NameTaken, RevisionConflict
-from nanogrid.identifiers import new_function_id
 from records import digest_of, some_function
 
 

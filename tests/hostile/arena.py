@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 from catalogue import Probe
-from outside import look
+from outside import View, look
 
 from grid import StartedGrid, started_grid
 
@@ -58,7 +58,7 @@ class Arena:
         self.deploy("neighbour", source=CANARY)
         self._neighbour = self.run("neighbour", NEIGHBOUR)
         assert self._neighbour["status"] == "succeeded", self._neighbour["error"]
-        self._before = look(grid.pid, grid.data)
+        self._before = self._settled()
 
     def close(self) -> None:
         self._http.close()
@@ -106,6 +106,15 @@ class Arena:
         if run["usage"]["coldStart"] is not cold:
             holes.append(f"the run was {'warm' if cold else 'cold'}, which is not what was to be attacked")
         return [*holes, *self.damage()]
+
+    def _settled(self) -> View:
+        """The machine when the pool has started what it keeps ready."""
+        deadline = time.monotonic() + SETTLE_S
+        earlier, later = None, look(self.grid.pid, self.grid.data)
+        while (earlier != later or later.orphans) and time.monotonic() < deadline:
+            time.sleep(0.2)
+            earlier, later = later, look(self.grid.pid, self.grid.data)
+        return later
 
     def damage(self) -> list[str]:
         """What is not as it was; looks until it is, for a while, as sandboxes are cleared away in the background."""

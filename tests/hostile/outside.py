@@ -46,19 +46,26 @@ class View:
 def look(pid: int, data: Path) -> View:
     """The machine as it is now, around the server with that process id."""
     children = _children()
-    outermost = [child for child in children[pid] if _state(child) != "Z"]
+    outermost = [child for child in children[pid] if _lives(child)]
     sandboxes = {child: len(below(child, children)) for child in outermost}
     inside = {process for child in outermost for process in below(child, children)}
     blocks = {_block(process) for process in inside} - {0}
     return View(
         sandboxes=sandboxes,
-        orphans=frozenset(process for process in _processes() if _block(process) in blocks) - inside,
+        orphans=frozenset(process for process in _processes() if _block(process) in blocks and _lives(process))
+        - inside,
         descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
         mounts=len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines()),
         files=frozenset(_left_behind()),
-        slots=len(list(data.glob("workspace/slots/*"))),
+        slots=len(list(_workspace(data).glob("slots/*"))),
         zombies=len(children[pid]) - len(outermost),
     )
+
+
+def _workspace(data: Path) -> Path:
+    """Beside the rest of the data, or where the file there says."""
+    pointer = data / "workspace-folder"
+    return Path(pointer.read_text().strip()) if pointer.exists() else data / "workspace"
 
 
 def below(pid: int, children: dict[int, list[int]]) -> set[int]:
@@ -89,8 +96,9 @@ def _parent(pid: int) -> int:
     return int(_stat(pid)[1])
 
 
-def _state(pid: int) -> str:
-    return _stat(pid)[0]
+def _lives(pid: int) -> bool:
+    """Not so when it has ended and waits to be reaped: by its grid, which `zombies` counts, or by the machine's init."""
+    return _stat(pid)[0] not in "ZX"
 
 
 def _stat(pid: int) -> list[str]:

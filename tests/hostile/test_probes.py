@@ -1,5 +1,7 @@
 """Every hostile function is held, cold and warm, and the machine around it is as before."""
 
+from pathlib import Path
+
 import pytest
 from catalogue import CATEGORIES, Probe, probes
 
@@ -15,3 +17,9 @@ def test_a_hostile_function_is_held(attacked, probe: Probe):
 def test_the_catalogue_is_complete():
     assert sorted({probe.number for probe in probes()}) == list(range(1, 51))
     assert {probe.category for probe in probes()} == set(CATEGORIES.values())
+
+
+def test_the_security_page_names_every_probe():
+    page = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+
+    assert [probe.title for probe in probes() if f"| {probe.number} | {probe.title} |" not in page] == []

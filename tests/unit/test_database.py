@@ -82,10 +82,14 @@ async def test_a_change_that_fails_does_not_spoil_its_group(path):
     assert found == ["a", "b"]
 
 
+def faulty(connection):
+    return 1 // 0
+
+
 async def test_a_faulty_change_reaches_its_caller_and_the_writer_goes_on(path):
     async with open_database(path, SCHEMA) as database:
         with pytest.raises(ZeroDivisionError):
-            await database.write(lambda connection: 1 // 0)
+            await database.write(faulty)
         await database.write(insert("a"))
 
         assert await database.read(notes) == ["a"]

@@ -70,14 +70,18 @@ async def test_plain_runs_go_on_while_the_disk_is_full_and_are_recorded_when_it_
         assert await database.read(count) == 600
 
 
+async def run_many(store, count):
+    for _ in range(count):
+        run = await store.accept(some_run(input=MEGABYTE), durable=False)
+        await store.finish(run.run_id, 1, SUCCEEDED)
+
+
 async def test_what_the_disk_does_not_take_is_bounded_and_then_runs_are_refused(tmp_path):
     async with opened(tmp_path) as (store, database):
         running = await store.accept(some_run(), durable=False)
         await fill_disk(database)
         with pytest.raises(StoreUnavailable):
-            for _ in range(100):
-                run = await store.accept(some_run(input=MEGABYTE), durable=False)
-                await store.finish(run.run_id, 1, SUCCEEDED)
+            await run_many(store, 100)
         finished = await store.finish(running.run_id, 1, SUCCEEDED)
         await free_disk(database)
         again = await ended(store)

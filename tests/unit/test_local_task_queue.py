@@ -1,8 +1,6 @@
 """What the local task queue promises beyond the port, and its rules under any order of events."""
 
-import asyncio
 import shutil
-import tempfile
 from collections import Counter
 from pathlib import Path
 

@@ -132,6 +132,19 @@ async def test_a_spare_that_cannot_be_started_is_tried_again_later():
         assert box.errors.getvalue().count("pool.spare_failed") == 1
 
 
+async def test_a_spare_that_fails_makes_way_for_who_waits():
+    async with opened(spares=1, starting_at_once=1) as box:
+        box.driver.create_errors.extend([None, SandboxUnavailable("no more processes")])
+        claim = await box.claim(function())
+        box.driver.gates["create"].clear()
+        box.pool.release(claim)
+        waiting = box.ask(function("b"))
+        await box.rest()
+        box.driver.gates["create"].set()
+
+        assert await waiting
+
+
 # What comes back
 
 
@@ -308,6 +321,20 @@ async def test_all_versions_of_a_function_share_its_limit():
 
         assert waited
         assert (await newer).sandbox is not old.sandbox
+
+
+async def test_a_warm_sandbox_does_not_lift_the_limit():
+    async with opened() as box:
+        old = await box.claim(function("a", 1, concurrency=1))
+        box.pool.release(old)
+        newer = await box.claim(function("a", 2, concurrency=1))
+        again = box.ask(function("a", 1, concurrency=1))
+        await box.rest()
+        waited = not again.done()
+        box.pool.release(newer)
+
+        assert waited
+        assert (await again).sandbox is old.sandbox
 
 
 async def test_a_limited_function_does_not_hold_up_others():

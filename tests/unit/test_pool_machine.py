@@ -1,4 +1,4 @@
-"""The pool under any order of events: nobody shares a sandbox, no limit is passed, nobody is left out, nothing leaks."""
+"""The pool under any order of events: nobody shares a sandbox, no limit is passed, none is left out or leaks."""
 
 import asyncio
 from collections import Counter
@@ -20,6 +20,7 @@ FUNCTIONS = [
     function("plain", idle_ttl_ms=5000),
     function("limited", 1, concurrency=2),
     function("limited", 2, concurrency=2, idle_ttl_ms=0),
+    function("limited", 3, concurrency=2),
     function("node", runtime="nodejs"),
 ]
 FAILURES = st.sampled_from([None, RunError(kind=ErrorKind.INIT_FAILED, type="E", message="m"), SandboxBroken("odd")])
@@ -61,6 +62,7 @@ class PoolMachine(RuleBasedStateMachine):
         for wanted, task in [pair for pair in self.waiting if pair[1].done()]:
             self.waiting.remove((wanted, task))
             if not task.cancelled() and task.exception() is None and isinstance(task.result(), Claim):
+                assert task.result().sandbox.reusable
                 self.held.append((wanted, task.result()))
 
     # What may happen
@@ -85,14 +87,15 @@ class PoolMachine(RuleBasedStateMachine):
         self.rest(lambda: self.box.pool.release(claim))
 
     @precondition(lambda self: self.waiting)
-    @rule(data=st.data(), served_meanwhile=st.booleans())
-    def cancel(self, data: st.DataObject, served_meanwhile: bool) -> None:
+    @rule(data=st.data(), meanwhile=st.sampled_from(["nothing", "released before", "released after"]))
+    def cancel(self, data: st.DataObject, meanwhile: str) -> None:
         task = self.waiting[data.draw(st.integers(0, len(self.waiting) - 1))][1]
-        if served_meanwhile and self.held:
-            claim = self.held.pop()[1]
-            self.rest(lambda: (self.box.pool.release(claim), task.cancel()))
-        else:
+        if meanwhile == "nothing" or not self.held:
             self.rest(task.cancel)
+            return
+        claim = self.held.pop()[1]
+        steps = [lambda: self.box.pool.release(claim), task.cancel]
+        self.rest(lambda: [step() for step in (steps if meanwhile == "released before" else reversed(steps))])
 
     @precondition(lambda self: self.box.driver.living)
     @rule(data=st.data(), mb=st.sampled_from([0.0, 5.0, 20.0, 60.0]))
@@ -103,7 +106,7 @@ class PoolMachine(RuleBasedStateMachine):
         else:
             sandbox.die()
 
-    @rule(seconds=st.integers(1, 12))
+    @rule(seconds=st.integers(1, 6))
     def pass_time(self, seconds: int) -> None:
         self.loop.run_until_complete(self.box.pass_time(seconds))
         self.rest()
@@ -175,5 +178,5 @@ class PoolMachine(RuleBasedStateMachine):
         self.loop.close()
 
 
-PoolMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+PoolMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 test_any_order_of_events = PoolMachine.TestCase

@@ -117,7 +117,6 @@ class Ledger:
         resident.ended = True
         shelf = resident.shelf
         if shelf is not None:
-            shelf.quota.busy -= resident.claim is not None
             shelf.residents -= 1
             self.tidy(shelf)
         resident.claim = None

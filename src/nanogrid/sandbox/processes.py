@@ -8,7 +8,7 @@ from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 #: Position of a field in /proc/PID/stat, counted behind the command's name.
-_STATE, _SESSION, _STARTED = 0, 3, 19
+_STATE, _SESSION = 0, 3
 
 
 def children(pid: int) -> list[int]:
@@ -49,9 +49,9 @@ def inside_folder(folder: Path) -> list[int]:
     return [pid for pid in _living() if _real_user(pid) == os.geteuid() and _works_in(pid, str(folder))]
 
 
-def started_at(pid: int) -> str:
-    """When it was started, in the kernel's ticks; empty where it is gone. With the pid it names a process for good."""
-    return "".join(_stat(pid)[_STARTED : _STARTED + 1])
+def lives(pid: int) -> bool:
+    """Whether it is there, and more than a zombie that nobody has asked for yet."""
+    return _stat(pid)[_STATE : _STATE + 1] not in ([], ["Z"], ["X"])
 
 
 def resident_bytes(pid: int) -> int:
@@ -113,7 +113,7 @@ def _hold(pid: int) -> int | None:
 
 def _living() -> Iterator[int]:
     for name in os.listdir("/proc"):  # noqa: PTH208 - names are all that is needed
-        if name.isdigit() and _stat(int(name))[_STATE : _STATE + 1] not in ([], ["Z"], ["X"]):
+        if name.isdigit() and lives(int(name)):
             yield int(name)
 
 

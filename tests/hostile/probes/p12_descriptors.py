@@ -8,7 +8,9 @@ ALLOWED = {"null device": 1, "pipe": 2, "socket": 1}
 
 def handler(event, context):
     kinds = [kind(descriptor) for descriptor in range(1024) if is_open(descriptor)]
-    return {name: f"{'no' if kinds.count(name) <= ALLOWED.get(name, 0) else 'yes'}: {kinds.count(name)}" for name in kinds}
+    return {
+        name: f"{'no' if kinds.count(name) <= ALLOWED.get(name, 0) else 'yes'}: {kinds.count(name)}" for name in kinds
+    }
 
 
 def is_open(descriptor):

@@ -22,8 +22,9 @@ async def requeue_orphans(
     orphans = [run for run in run_store.unfinished() if not task_queue.holds(run.run_id)]
     for run in orphans:
         entry = QueuedTask(await _task(registry, run), durable=True)
-        await journal.add(entry)
+        journal.restore(entry)
         task_queue.admit(entry)
+    await journal.flush()
     return len(orphans)
 
 

@@ -50,8 +50,12 @@ class TaskJournal:
         weight = len(memoryview(entry.task.input))
         return self._mirror.write(entry.task.run_id, _fare(entry, task=entry.task), weight=weight)
 
+    async def flush(self) -> None:
+        """Return when all is on disk."""
+        await self._mirror.flush()
+
     def restore(self, entry: QueuedTask) -> None:
-        """Write soon a task that was to be buried, and could not be."""
+        """Write soon a task that the journal has lost, or may have."""
         self._mirror.put(entry.task.run_id, _fare(entry, task=entry.task))
 
     def note_lease(self, entry: QueuedTask) -> None:
@@ -91,6 +95,8 @@ def _save(connection: sqlite3.Connection, changes: Changes[_Fare]) -> None:
     gone = [run_id for run_id, fare in changes.items() if not fare]
     put_rows(connection, "INSERT OR REPLACE INTO tasks (run_id, record)", tasks)
     put_rows(connection, "INSERT OR REPLACE INTO task_fares (run_id, attempt, failures, leased)", fares)
+    # What is on the queue is no dead letter: a crash between reopening a run and redriving its task leaves it as one.
+    delete_keys(connection, "DELETE FROM dead_letters WHERE run_id IN", [run_id for run_id, _ in tasks])
     delete_keys(connection, "DELETE FROM tasks WHERE run_id IN", gone)
     delete_keys(connection, "DELETE FROM task_fares WHERE run_id IN", gone)
 
@@ -118,7 +124,6 @@ def _exhume(connection: sqlite3.Connection, *, run_id: str) -> QueuedTask:
     if row is None:
         raise DeadLetterNotFound(f"no dead letter belongs to the run {run_id[:80]!r}.")
     entry = QueuedTask(_task_decoder.decode(row[0]), durable=True, attempt=row[1])
-    connection.execute("DELETE FROM dead_letters WHERE run_id = ?", (run_id,))
     _save(connection, {run_id: _fare(entry, task=entry.task)})
     return entry
 
