@@ -157,13 +157,6 @@ def sample(memory_mb: int = 128) -> Function:
     )
 
 
-async def until(true: Any, patience_s: float = 10.0) -> None:
-    """Wait until it is true; that is the assertion."""
-    async with asyncio.timeout(patience_s):
-        while not true():
-            await asyncio.sleep(0.01)
-
-
 def run_as_ordinary_user(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the system's Python with these arguments as a user without any rights."""
     become = ["setpriv", f"--reuid={ORDINARY_USER}", f"--regid={ORDINARY_USER}", "--clear-groups"]

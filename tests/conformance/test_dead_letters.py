@@ -109,6 +109,18 @@ async def test_a_redriven_task_survives_a_crash(bench):
     assert (again.task, page.items) == (lease.task, [])
 
 
+async def test_a_redriven_task_survives_a_gentle_end(bench):
+    async with bench.open() as backend:
+        lease = await leased(backend)
+        await backend.task_queue.send(some_task(), durable=True, delay_s=60)
+        await backend.dead_letters.bury(lease, "broken")
+        await backend.dead_letters.redrive(lease.task.run_id)
+    async with bench.open() as backend:
+        leases = await backend.task_queue.receive(limit=10, wait_s=0)
+
+    assert lease.task in [again.task for again in leases]
+
+
 async def test_a_redriven_task_can_be_acknowledged_for_good(bench):
     async with bench.open() as backend:
         lease = await leased(backend)

@@ -97,7 +97,7 @@ def _parent(pid: int) -> int:
 
 
 def _lives(pid: int) -> bool:
-    """Not so when it has ended and waits to be reaped: by its grid, which `zombies` counts, or by the machine's init."""
+    """Not so when it has ended and only waits to be reaped, by its grid, which `zombies` counts, or by init."""
     return _stat(pid)[0] not in "ZX"
 
 

@@ -13,6 +13,14 @@ import pytest
 from nanogrid.sandbox.cgroups import Cgroups, CgroupUnavailable, open_cgroups
 
 _MB = 1024 * 1024
+_FORK_UNTIL_REFUSED = """
+import os, sys
+try:
+    for _ in range(9):
+        os.fork() or sys.stdin.read()
+except BlockingIOError:
+    os._exit(5)
+"""
 _PIDS = "0::/service\n"
 _MOUNTS = "30 20 0:26 / {point} rw,relatime shared:4 - cgroup2 cgroup2 rw\n"
 
@@ -70,8 +78,7 @@ def test_a_process_that_stays_below_is_left_alone() -> None:
 def test_more_processes_than_allowed_are_refused() -> None:
     with real_cgroups() as cgroups:
         cgroup = cgroups.create("cell-0", max_processes=3)
-        script = "import os, sys\ntry:\n for _ in range(9): os.fork() or sys.stdin.read()\nexcept BlockingIOError: os._exit(5)"
-        process = start_inside(cgroups, cgroup, script)
+        process = start_inside(cgroups, cgroup, _FORK_UNTIL_REFUSED)
         process.wait(30)
         process.communicate()
 

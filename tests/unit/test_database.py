@@ -82,7 +82,7 @@ async def test_a_change_that_fails_does_not_spoil_its_group(path):
     assert found == ["a", "b"]
 
 
-def faulty(connection):
+def faulty(_connection):
     return 1 // 0
 
 

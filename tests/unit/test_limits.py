@@ -66,7 +66,13 @@ def test_a_process_that_is_gone_needs_no_memory_limit() -> None:
 
 @needs_root
 def test_root_sets_the_limits_of_another_user() -> None:
-    system = {"user": 1_999_999_999, "group": 1_999_999_999, "extra_groups": [], "executable": "/usr/bin/python3", "cwd": "/"}
+    system = {
+        "user": 1_999_999_999,
+        "group": 1_999_999_999,
+        "extra_groups": [],
+        "executable": "/usr/bin/python3",
+        "cwd": "/",
+    }
     with started("import resource as r; print(r.getrlimit(r.RLIMIT_NPROC))", **system) as process:
         confine(process.pid, _LIMITS, Identity(uid=1_999_999_999, gid=1_999_999_999), count_processes=True)
 

@@ -65,6 +65,10 @@ class PoolMachine(RuleBasedStateMachine):
                 assert task.result().sandbox.reusable
                 self.held.append((wanted, task.result()))
 
+    @property
+    def gates_open(self) -> bool:
+        return all(gate.is_set() for gate in self.box.driver.gates.values())
+
     # What may happen
 
     @rule(wanted=st.sampled_from(FUNCTIONS), callers=st.integers(1, 4))
@@ -72,19 +76,15 @@ class PoolMachine(RuleBasedStateMachine):
         self.rest(lambda: self.waiting.extend((wanted, self.box.ask(wanted)) for _ in range(callers)))
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), dead=st.booleans())
-    def release(self, data: st.DataObject, dead: bool) -> None:
-        claim = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))[1]
-        if dead:
-            claim.sandbox.die()
-        self.rest(lambda: self.box.pool.release(claim))
-
-    @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def release_twice(self, data: st.DataObject) -> None:
-        claim = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))[1]
-        self.rest(lambda: (self.box.pool.release(claim), self.box.pool.release(claim)))
-        self.rest(lambda: self.box.pool.release(claim))
+    @rule(data=st.data(), count=st.integers(1, 3), how=st.sampled_from(["once", "twice", "dead"]))
+    def release(self, data: st.DataObject, count: int, how: str) -> None:
+        for _ in range(min(count, len(self.held))):
+            claim = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))[1]
+            if how == "dead":
+                claim.sandbox.die()
+            self.rest(lambda claim=claim: self.box.pool.release(claim))
+            if how == "twice":
+                self.rest(lambda claim=claim: self.box.pool.release(claim))
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data(), meanwhile=st.sampled_from(["nothing", "released before", "released after"]))
@@ -111,10 +111,12 @@ class PoolMachine(RuleBasedStateMachine):
         self.loop.run_until_complete(self.box.pass_time(seconds))
         self.rest()
 
+    @precondition(lambda self: self.gates_open)
     @rule(gate=st.sampled_from(["create", "load", "kill"]))
     def close_gate(self, gate: str) -> None:
         self.box.driver.gates[gate].clear()
 
+    @precondition(lambda self: not self.gates_open)
     @rule()
     def open_gates(self) -> None:
         self.rest(lambda: [gate.set() for gate in self.box.driver.gates.values()])
@@ -159,7 +161,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @invariant()
     def nobody_waits_for_what_could_be_had(self) -> None:
-        if not all(gate.is_set() for gate in self.box.driver.gates.values()):
+        if not self.gates_open:
             return
         ledger = self.box.pool._inventory._ledger
         census = self.box.pool.census()

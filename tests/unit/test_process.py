@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from cells import make_driver, new_inmate, open_test_machine, run_as_ordinary_user, sample, started_cell, started_driver
 
-from nanogrid.model import Network
+from cells import make_driver, new_inmate, open_test_machine, run_as_ordinary_user, sample, started_cell, started_driver
 from nanogrid.sandbox import processes
 from nanogrid.sandbox.cell import Ending
 
@@ -104,9 +103,8 @@ async def test_an_exit_code_and_a_signal_are_told_apart() -> None:
 
 async def test_the_limits_hold_without_walls_too() -> None:
     async with started_cell("process") as inmate:
-        limits = await inmate.run(
-            "import resource as r; answer = [r.getrlimit(k)[1] for k in (r.RLIMIT_NOFILE, r.RLIMIT_CORE, r.RLIMIT_FSIZE)]"
-        )
+        await inmate.run("import resource as r; kinds = (r.RLIMIT_NOFILE, r.RLIMIT_CORE, r.RLIMIT_FSIZE)")
+        limits = await inmate.run("answer = [r.getrlimit(kind)[1] for kind in kinds]")
 
     assert limits == [1024, 0, 512 * 1024 * 1024]
 

@@ -67,7 +67,7 @@ def print_banner(console: Console, started: "Started") -> None:
         ],
     )
     for note in started.notes:
-        console.print(f"\n{note}", style="yellow", soft_wrap=True)
+        console.print(f"\n{note}", style="yellow")
     console.print("\nIn another terminal:", style="dim")
     for line in _first_steps(started):
         console.print(f"  {line}", soft_wrap=True)

@@ -10,7 +10,7 @@ const { writeSync } = require("fs");
 const { Channel, ProtocolBroken, LOAD, INVOKE, READY, LOADED, RESULT } = require("./nanogrid_runtime/channel.js");
 const { failure, thrown } = require("./nanogrid_runtime/failures.js");
 const { importHandler } = require("./nanogrid_runtime/handler.js");
-const { PeakMemory, enter, leftProcesses } = require("./nanogrid_runtime/process.js");
+const { Leftovers, PeakMemory, enter } = require("./nanogrid_runtime/process.js");
 const { written } = require("./nanogrid_runtime/values.js");
 
 const { parse, stringify } = JSON;
@@ -64,6 +64,7 @@ class Runtime {
     this.question = null;
     this.report = null;
     this.idle = null;
+    this.leftovers = null;
   }
 
   /** READY, LOAD, LOADED, then RESULT for INVOKE until the platform goes. */
@@ -73,6 +74,7 @@ class Runtime {
     if (text === null) return;
     const order = parse(text);
     this.watch();
+    this.leftovers = new Leftovers();
     const { value: handler, error } = await this.load(order);
     this.channel.send(LOADED, stringify({ error }));
     const peak = new PeakMemory();
@@ -107,7 +109,7 @@ class Runtime {
     const { value, error } = await this.question.answer;
     // Rejections that nobody handles, and children that have ended, come up within one turn: they are this run's.
     await new Promise(nextTurn);
-    this.send(call.nonce, error ? { error } : written(value, order.maxOutput), peak, leftProcesses());
+    this.send(call.nonce, error ? { error } : written(value, order.maxOutput), peak, this.leftovers.any());
   }
 
   /** Call the handler in each of its forms: async, with a callback, or neither. */

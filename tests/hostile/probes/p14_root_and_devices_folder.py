@@ -27,11 +27,8 @@ def handler(event, context):
 
 
 def writable():
-    found = []
-    for folder, folders, files in os.walk("/"):
-        folders[:] = [
-            name for name in folders if os.path.join(folder, name) not in ("/tmp", "/dev/shm", "/proc", "/sys")
-        ]
-        if os.access(folder, os.W_OK) and attempt(creates, folder + "/planted").startswith("yes"):
-            found.append(folder)
-    return found
+    """Every place where something is mounted: within one mount it is the same everywhere."""
+    with open("/proc/self/mountinfo") as file:
+        places = [line.split()[4] for line in file]
+    own = ("/tmp", "/dev/shm")
+    return [place for place in places if place not in own and attempt(creates, place + "/planted").startswith("yes")]

@@ -81,5 +81,7 @@ def run_to_end(serve, fd, exit_now=os._exit, write=os.write):
         code = 0  # the platform has gone: nobody is left to be told
     except ProtocolBroken as exc:
         write(2, f"runtime: {exc}\n".encode())
+    except BaseException as exc:  # the top: a signal handler or a patch of the function's can raise anything, anywhere
+        write(2, f"runtime: {type(exc).__name__}: {exc}\n".encode("utf-8", "backslashreplace"))
     finally:
         exit_now(code & 0xFF)

@@ -68,7 +68,7 @@ class Function:
         """Run the handler; the payload of RESULT."""
         try:
             call = decode(payload)
-        except (ValueError, RecursionError) as exc:
+        except (ValueError, RecursionError, MemoryError) as exc:
             return self._refuse(payload, exc)
         self._logs.run_id = call["runId"]
         self._logs.set_up()
@@ -122,10 +122,11 @@ class Function:
         exit_now(code & 0xFF)
 
     def _refuse(self, payload, exc):
-        """The event is JSON, but more than Python reads: nested too deep, or a number of thousands of digits."""
+        """The event is JSON, but more than Python reads: nested too deep, too large, a number of thousands of digits."""
         call, _ = split(payload)
-        message = f"Python cannot read the event: {exc}."
-        return self._result(call["nonce"], b"error", failure("exception", message, type(exc).__name__))
+        return self._result(
+            call["nonce"], b"error", raised("exception", exc, self._root, f"Python cannot read the event: {exc}.")
+        )
 
 
 def load(order, streams, logs):

@@ -1,9 +1,10 @@
 "use strict";
 // The process around the function: its environment, its memory, and what it leaves running.
 
-const { closeSync, openSync, readFileSync, writeSync } = require("fs");
+const { closeSync, openSync, readFileSync, readSync, readdirSync, writeSync } = require("fs");
 
 const resourceUsage = process.resourceUsage.bind(process);
+const scratch = Buffer.alloc(4096);
 const activeResources = process.getActiveResourcesInfo.bind(process);
 
 const ENVIRONMENT = {
@@ -76,13 +77,62 @@ function resetHighWater() {
   }
 }
 
-/** Whether the function left processes running: Node starts them all from its first thread. */
-function leftProcesses() {
+/**
+ * Finds what the function leaves running. Node cannot adopt daemons, so it counts: alone in a sandbox with /proc of its
+ * own, every other process is the function's. Elsewhere only its own children are known.
+ */
+class Leftovers {
+  constructor() {
+    this.alone = countOthers() === 0;
+    this.newestPid = newestPid();
+  }
+
+  /** Whether anything still runs. */
+  any() {
+    if (!this.alone) return hasChildren();
+    const newest = newestPid();
+    if (newest === this.newestPid) return false; // nothing has been started since the last look
+    this.newestPid = newest;
+    return countOthers() > 0;
+  }
+}
+
+/** Processes besides this one and the sandbox's first. */
+function countOthers() {
   try {
-    return readFileSync(`/proc/self/task/${process.pid}/children`, "latin1") !== "";
+    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+    return pids.filter((pid) => pid !== "1" && pid !== String(process.pid)).length;
+  } catch (error) {
+    return Infinity;
+  }
+}
+
+/** The number that the sandbox's newest process or thread got, whether or not it still runs. */
+function newestPid() {
+  try {
+    return readProc("/proc/loadavg").trim().split(" ").pop();
+  } catch (error) {
+    return NaN; // like no other: then it takes a count each time
+  }
+}
+
+/** Node starts all its children from its first thread. */
+function hasChildren() {
+  try {
+    return readProc(`/proc/self/task/${process.pid}/children`) !== "";
   } catch (error) {
     return activeResources().includes("ProcessWrap");
   }
 }
 
-module.exports = { PeakMemory, enter, leftProcesses };
+/** A short file of /proc; half as long as readFileSync takes. */
+function readProc(file) {
+  const fd = openSync(file);
+  try {
+    return scratch.toString("latin1", 0, readSync(fd, scratch));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+module.exports = { Leftovers, PeakMemory, enter };

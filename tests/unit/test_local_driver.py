@@ -1,0 +1,67 @@
+"""How cells are started and ended, whatever their walls; tried with both kinds."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from cells import new_inmate, started_driver
+from nanogrid.errors import RuntimeUnavailable, SandboxUnavailable
+from nanogrid.model import Network
+from waiting import until
+
+either_kind = pytest.mark.parametrize("kind", ["bubblewrap", "process"])
+
+
+@either_kind
+async def test_a_cancelled_create_leaves_nothing(kind: str) -> None:
+    async with started_driver(kind) as driver:
+        creating = asyncio.create_task(driver.create(driver.runtimes()[0], Network.NONE))
+        await until(lambda: driver._cells)
+        creating.cancel()
+        await asyncio.wait([creating])
+
+        await until(lambda: not driver._cells)
+        assert _listing(driver._machine.workspace.slots) == []
+
+
+@either_kind
+async def test_many_cells_leave_no_descriptor_behind(kind: str) -> None:
+    async with started_driver(kind) as driver:
+        await _create_and_kill(driver)
+        before = _open_descriptors()
+        for _ in range(5):
+            await _create_and_kill(driver)
+
+        assert _open_descriptors() == before
+
+
+@either_kind
+async def test_an_unknown_runtime_is_refused_with_what_there_is(kind: str) -> None:
+    async with started_driver(kind) as driver:
+        with pytest.raises(RuntimeUnavailable, match=r"It offers: .*command"):
+            await driver.create("cobol", Network.NONE)
+
+
+@either_kind
+async def test_a_runtime_that_dies_at_once_is_an_error_with_its_last_words(kind: str) -> None:
+    program = "import sys; sys.exit('I give up')"
+    async with started_driver(kind, machine={"program": program}) as driver:
+        with pytest.raises(SandboxUnavailable, match="I give up"):
+            await driver.create(driver.runtimes()[0], Network.NONE)
+
+        assert not driver._cells
+
+
+async def _create_and_kill(driver) -> None:
+    inmate = await new_inmate(driver)
+    await inmate.cell.kill()
+    inmate.cell.close_ends()
+
+
+def _open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def _listing(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
