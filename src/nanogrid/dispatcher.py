@@ -63,7 +63,7 @@ class Dispatcher:
             return await self.get(run.run_id, wait_s=wait_s)
         if wait_s <= 0:
             await self._send(run, function, input, durable=durable)
-            return run
+            return structs.replace(run, input=UNSET)
         async with self._result_bus.listen(run.run_id) as listener:
             await self._send(run, function, input, durable=durable)
             ended = await listener.wait(wait_s)

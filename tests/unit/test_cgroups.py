@@ -27,7 +27,7 @@ _MOUNTS = "30 20 0:26 / {point} rw,relatime shared:4 - cgroup2 cgroup2 rw\n"
 
 @contextmanager
 def real_cgroups() -> Iterator[Cgroups]:
-    cgroups = open_cgroups(f"nanogrid-test-{os.getpid()}")
+    cgroups = open_cgroups(f"test-{os.getpid()}")
     if isinstance(cgroups, CgroupUnavailable):
         pytest.skip(f"no control groups: {cgroups.reason}")
     try:
@@ -118,6 +118,17 @@ def test_a_sweep_ends_what_a_crashed_grid_left() -> None:
         assert not any(folder.exists() for folder in cgroup.folders)
 
 
+def test_what_crashed_grids_left_beside_us_is_removed_and_what_lives_stays() -> None:
+    with real_cgroups() as living:
+        crashed = living._memory.with_name("nanogrid-crashed")
+        (crashed / "cell-0").mkdir(parents=True)
+        other = open_cgroups(f"other-{os.getpid()}")
+        other.close()
+
+        assert not crashed.exists()
+        assert living._memory.exists()
+
+
 def version_2(tmp_path: Path, *, controllers: str = "cpu memory pids", on: str = "", members: str = "") -> Path:
     """What /proc/self says on a machine whose only tree is at `tmp_path/tree`, and our group in it."""
     group = tmp_path / "tree" / "service"
@@ -138,7 +149,7 @@ def test_version_2_is_used_where_its_controllers_are_on(tmp_path: Path) -> None:
     assert isinstance(cgroups, Cgroups)
     cgroup = cgroups.create("cell-0", max_processes=9)
     cgroup.limit_memory(1000)
-    folder = tmp_path / "tree" / "service" / "grid" / "cell-0"
+    folder = tmp_path / "tree" / "service" / "nanogrid-grid" / "cell-0"
     assert {file.name: file.read_text() for file in folder.iterdir()} == {
         "memory.max": "1000",
         "memory.swap.max": "0",

@@ -15,9 +15,9 @@ HANDLER = "def handler(event, context):\n    return event\n"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def write(folder: Path, **files: str) -> Path:
+def write(folder: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
-        path = folder / name.replace("__", "/").replace("_DOT_", ".")
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return folder
@@ -31,7 +31,7 @@ def plan_of(path: Path, existing=None):
 
 async def test_one_file_becomes_a_function_of_its_name(tmp_path):
     grid = FakeGrid()
-    write(tmp_path, word_count_DOT_py=HANDLER)
+    write(tmp_path, {"word_count.py": HANDLER})
 
     function = await grid.client().deploy(tmp_path / "word_count.py", memory_mb=256)
 
@@ -42,7 +42,7 @@ async def test_one_file_becomes_a_function_of_its_name(tmp_path):
 
 async def test_a_second_deployment_is_the_next_version_and_leaves_other_settings(tmp_path):
     grid = FakeGrid()
-    write(tmp_path, hello_DOT_py=HANDLER)
+    write(tmp_path, {"hello.py": HANDLER})
     client = grid.client()
 
     await client.deploy(tmp_path / "hello.py", timeout_ms=5000)
@@ -84,7 +84,7 @@ async def test_losing_a_race_for_the_name_becomes_an_update():
 
 
 async def test_a_path_given_as_text_is_not_taken_for_source(tmp_path):
-    path = write(tmp_path, hello_DOT_py=HANDLER) / "hello.py"
+    path = write(tmp_path, {"hello.py": HANDLER}) / "hello.py"
 
     with pytest.raises(InvalidField, match=r"pathlib\.Path"):
         await FakeGrid().client().deploy(str(path), name="hello")
@@ -109,21 +109,21 @@ def test_the_examples_need_no_options(path, runtime, handler):
 @pytest.mark.parametrize(
     ("files", "handler"),
     [
-        ({"lambda_function_DOT_py": "def lambda_handler(e, c): ..."}, "lambda_function.lambda_handler"),
-        ({"app_DOT_py": "handler = Mangum(app)", "b_DOT_py": HANDLER}, "app.handler"),
-        ({"main_DOT_py": "from service import handler", "service_DOT_py": HANDLER}, "main.handler"),
-        ({"main_DOT_py": "X = 1", "jobs_DOT_py": "async def handler(e, c): ..."}, "jobs.handler"),
-        ({"index_DOT_js": "exports.handler = async () => 1"}, "index.handler"),
-        ({"index_DOT_mjs": "export const handler = () => 1"}, "index.handler"),
-        ({"app_DOT_js": "module.exports = { other, handler }", "x_DOT_js": ""}, "app.handler"),
+        ({"lambda_function.py": "def lambda_handler(e, c): ..."}, "lambda_function.lambda_handler"),
+        ({"app.py": "handler = Mangum(app)", "b.py": HANDLER}, "app.handler"),
+        ({"main.py": "from service import handler", "service.py": HANDLER}, "main.handler"),
+        ({"main.py": "X = 1", "jobs.py": "async def handler(e, c): ..."}, "jobs.handler"),
+        ({"index.js": "exports.handler = async () => 1"}, "index.handler"),
+        ({"index.mjs": "export const handler = () => 1"}, "index.handler"),
+        ({"app.js": "module.exports = { other, handler }", "x.js": ""}, "app.handler"),
     ],
 )
 def test_the_handler_is_found_where_people_put_it(tmp_path, files, handler):
-    assert plan_of(write(tmp_path, **files))[2] == handler
+    assert plan_of(write(tmp_path, files))[2] == handler
 
 
 def test_code_is_read_and_never_run(tmp_path):
-    write(tmp_path, main_DOT_py=f"open({str(tmp_path / 'trace')!r}, 'w')\n{HANDLER}")
+    write(tmp_path, {"main.py": f"open({str(tmp_path / 'trace')!r}, 'w')\n{HANDLER}"})
 
     plan_of(tmp_path)
 
@@ -134,16 +134,16 @@ def test_code_is_read_and_never_run(tmp_path):
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"a_DOT_py": HANDLER, "b_DOT_py": HANDLER}, r"several handlers: a\.handler, b\.handler"),
-        ({"main_DOT_py": "def other(): ..."}, "no handler"),
-        ({"main_DOT_py": "def handler(:\n"}, r"main\.py cannot be read: invalid syntax"),
-        ({"notes_DOT_txt": "hello"}, "which runtime"),
+        ({"a.py": HANDLER, "b.py": HANDLER}, r"several handlers: a\.handler, b\.handler"),
+        ({"main.py": "def other(): ..."}, "no handler"),
+        ({"main.py": "def handler(:\n"}, r"main\.py cannot be read: invalid syntax"),
+        ({"notes.txt": "hello"}, "which runtime"),
         ({}, "no files at the top"),
     ],
 )
 def test_where_the_code_does_not_tell_it_is_asked_for(tmp_path, files, said):
     with pytest.raises(InvalidField, match=said):
-        plan_of(write(tmp_path, **files))
+        plan_of(write(tmp_path, files))
 
 
 async def test_an_update_keeps_runtime_and_handler_where_they_still_fit():
@@ -165,7 +165,7 @@ async def test_an_update_keeps_runtime_and_handler_where_they_still_fit():
 )
 def test_the_name_is_made_of_the_files(tmp_path, path, name):
     (tmp_path / path).touch()
-    code = load(write(tmp_path, hello_DOT_py=HANDLER) / "hello.py")
+    code = load(write(tmp_path, {"hello.py": HANDLER}) / "hello.py")
 
     assert plan_name(type(code)(files={}, origin=tmp_path / path), None) == name
 
@@ -178,22 +178,20 @@ def test_a_file_without_a_usable_name_needs_one(tmp_path):
 
 
 def test_a_folder_is_packed_without_what_no_function_needs(tmp_path):
-    write(tmp_path, main_DOT_py=HANDLER, pkg__data_DOT_csv="1", _DOT_git__config="x", __pycache____main_DOT_pyc="x")
-    write(tmp_path, venv2__pyvenv_DOT_cfg="", venv2__lib="x", node_modules__a_DOT_js="x", _DOT_env="SECRET=1")
-    (tmp_path / "__pycache__").mkdir(exist_ok=True)
-    (tmp_path / "__pycache__" / "main.cpython-311.pyc").touch()
+    useless = [".git/config", "__pycache__/main.pyc", "venv2/pyvenv.cfg", "venv2/lib", "node_modules/a.js", ".env"]
+    write(tmp_path, {"main.py": HANDLER, "pkg/data.csv": "1", **dict.fromkeys(useless, "x")})
 
     assert set(read_folder(tmp_path)) == {"main.py", "pkg/data.csv"}
 
 
 def test_node_modules_belong_to_a_package(tmp_path):
-    write(tmp_path, package_DOT_json="{}", node_modules__left__index_DOT_js="x", node_modules___DOT_bin__tool="x")
+    write(tmp_path, {"package.json": "{}", "node_modules/left/index.js": "x", "node_modules/.bin/tool": "x"})
 
     assert set(read_folder(tmp_path)) == {"package.json", "node_modules/left/index.js"}
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path):
-    folder = write(tmp_path / "function", main_DOT_py=HANDLER)
+    folder = write(tmp_path / "function", {"main.py": HANDLER})
     (tmp_path / "secret").write_text("x")
     (folder / "innocent.txt").symlink_to(tmp_path / "secret")
 
@@ -202,14 +200,14 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
 
 
 def test_a_link_within_the_folder_is_its_file(tmp_path):
-    write(tmp_path, main_DOT_py=HANDLER)
+    write(tmp_path, {"main.py": HANDLER})
     (tmp_path / "app.py").symlink_to("main.py")
 
     assert read_folder(tmp_path)["app.py"].content == HANDLER.encode()
 
 
 def test_the_same_files_make_the_same_zip_with_their_modes(tmp_path):
-    write(tmp_path, run_DOT_sh="#!/bin/sh", b="2")
+    write(tmp_path, {"run.sh": "#!/bin/sh", "b": "2"})
     (tmp_path / "run.sh").chmod(0o755)
 
     first, second = pack(read_folder(tmp_path)), pack(dict(reversed(read_folder(tmp_path).items())))

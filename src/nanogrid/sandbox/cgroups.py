@@ -9,6 +9,7 @@ and leaves again: the cell is born inside.
 """
 
 import contextlib
+import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 from nanogrid.model import Record
 from nanogrid.sandbox import processes
 
+_PREFIX = "nanogrid-"
 _CONTROLLERS = frozenset({"memory", "pids"})
 #: How often, 10 ms apart, a sweep tries to end and remove what a crashed grid left.
 _SWEEP_ROUNDS = 100
@@ -105,8 +107,9 @@ class Cgroup:
 class Cgroups:
     """The grid's own group, in which the cells' groups are."""
 
-    def __init__(self, memory: Path, pids: Path, files: Files) -> None:
-        """The folders exist already; see `open_cgroups`."""
+    def __init__(self, memory: Path, pids: Path, files: Files, locks: list[int]) -> None:
+        """The folders exist already; see `open_cgroups`. `locks` keep other grids from tidying them away."""
+        self._locks = locks
         self._memory = memory
         self._pids = pids
         self._files = files
@@ -144,6 +147,8 @@ class Cgroups:
         """Remove the grid's group; whatever is not empty stays for the next start's sweep."""
         for folder in {self._memory, self._pids}:
             _removed(folder)
+        for lock in self._locks:
+            os.close(lock)
 
     def describe(self) -> str:
         """For people: which version, and where."""
@@ -153,8 +158,9 @@ class Cgroups:
         return Cgroup(self._memory / name, self._pids / name, self._files)
 
 
-def open_cgroups(name: str, *, proc: Path = Path("/proc/self")) -> Cgroups | CgroupUnavailable:
-    """The group of that name below our own, made where it is missing."""
+def open_cgroups(grid: str, *, proc: Path = Path("/proc/self")) -> Cgroups | CgroupUnavailable:
+    """The group of that grid below our own, made where it is missing."""
+    name = f"{_PREFIX}{grid}"
     try:
         owned = _own_folders(proc)
         if owned.keys() >= _CONTROLLERS:
@@ -167,9 +173,8 @@ def open_cgroups(name: str, *, proc: Path = Path("/proc/self")) -> Cgroups | Cgr
 
 
 def _open_v1(memory: Path, pids: Path, name: str) -> Cgroups:
-    for folder in (memory, pids):
-        (folder / name).mkdir(exist_ok=True)
-    return Cgroups(memory / name, pids / name, _V1)
+    locks = [_claim(parent, name) for parent in dict.fromkeys((memory, pids))]
+    return Cgroups(memory / name, pids / name, _V1, locks)
 
 
 def _open_v2(own: Path, name: str) -> Cgroups | CgroupUnavailable:
@@ -178,10 +183,39 @@ def _open_v2(own: Path, name: str) -> Cgroups | CgroupUnavailable:
         return CgroupUnavailable(reason=f"{own} does not offer: {', '.join(sorted(missing))}")
     if not _controllers_on(own) and (reason := _make_room(own)):
         return CgroupUnavailable(reason=reason)
-    group = own / name
-    group.mkdir(exist_ok=True)
-    _turn_on_controllers(group)
-    return Cgroups(group, group, _V2)
+    lock = _claim(own, name)
+    _turn_on_controllers(own / name)
+    return Cgroups(own / name, own / name, _V2, [lock])
+
+
+def _claim(parent: Path, name: str) -> int:
+    """Make the grid's group and hold it, after removing the empty ones that crashed grids have left beside it."""
+    for stale in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            _remove_stale(stale)
+    (parent / name).mkdir(exist_ok=True)
+    return _hold(parent / name)
+
+
+def _remove_stale(group: Path) -> None:
+    """Remove a group that no living grid holds. Raises `OSError` where one does, or something still lives in it."""
+    lock = _hold(group)
+    try:
+        for inside in group.iterdir():
+            _removed(inside)
+        group.rmdir()
+    finally:
+        os.close(lock)
+
+
+def _hold(group: Path) -> int:
+    lock = os.open(group, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise
+    return lock
 
 
 def _make_room(own: Path) -> str:

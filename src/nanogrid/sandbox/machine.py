@@ -134,7 +134,7 @@ def open_machine(
         identities.close()
         raise
     # The name lets the next start on the same workspace find what a crash left.
-    name = f"nanogrid-{sha256(str(workspace.root).encode()).hexdigest()[:12]}"
+    name = sha256(str(workspace.root).encode()).hexdigest()[:12]
     cgroups = open_cgroups(name) if use_cgroups else CgroupUnavailable(reason="switched off")
     return Machine(
         workspace, identities, cgroups, Spawner(), MemoryWatch(clock), limits=limits or Limits(), runtimes=runtimes

@@ -6,7 +6,7 @@ import socket
 
 from attempts import until_refused
 
-ENDS = ("succeeded", "exited", "out_of_memory")
+ENDS = ("succeeded", "exited", "out_of_memory", "timed_out")
 SETTINGS = {"timeoutMs": 15000}
 F_SETPIPE_SZ = 1031
 KEPT = []
