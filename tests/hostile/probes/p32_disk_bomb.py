@@ -6,7 +6,7 @@ from attempts import until_refused
 
 VARIANTS = ("file", "inodes", "hole", "folders")
 ENDS = ("succeeded", "exited", "out_of_memory", "timed_out")
-SETTINGS = {"memoryMb": 256, "timeoutMs": 4000}
+SETTINGS = {"memoryMb": 256, "timeoutMs": 2000}
 
 
 def handler(event, context):
