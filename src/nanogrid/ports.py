@@ -357,6 +357,10 @@ class SandboxDriver(ABC):
         """Start a spare: the runtime is up, no code yet. Raises `SandboxUnavailable`."""
 
     @abstractmethod
+    def why_not(self, network: Network) -> str:
+        """Why sandboxes of this kind can't have that network here; empty where they can."""
+
+    @abstractmethod
     def runtimes(self) -> list[str]:
         """The runtimes that this driver can start, such as `python3.11`."""
 

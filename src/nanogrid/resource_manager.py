@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from msgspec import UNSET, UnsetType, structs
 
-from nanogrid.archive import Archive, canonical, from_files
+from nanogrid.archive import DEFAULT_LIMITS, Archive, Limits, canonical, from_files
 from nanogrid.clock import Clock
 from nanogrid.errors import InvalidField, NanoGridError, RuntimeUnavailable
 from nanogrid.identifiers import is_function_name, new_function_id
@@ -47,13 +47,22 @@ class ResourceManager:
     """The box between the API and registry plus code store."""
 
     def __init__(
-        self, registry: Registry, code_store: CodeStore, clock: Clock, *, runtimes: Callable[[], list[str]]
+        self,
+        registry: Registry,
+        code_store: CodeStore,
+        clock: Clock,
+        *,
+        runtimes: Callable[[], list[str]],
+        why_not: Callable[[Network], str] = lambda _: "",
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        """`runtimes` says what this grid can start now, best first."""
+        """`runtimes` says what this grid can start now, best first; `why_not` why a network can't be had, if so."""
         self._registry = registry
         self._code_store = code_store
         self._clock = clock
         self._runtimes = runtimes
+        self._why_not = why_not
+        self._limits = limits
         # Storing code and naming it are two stores: nobody may count the users of a digest between the two.
         self._code_lock = asyncio.Lock()
 
@@ -128,13 +137,15 @@ class ResourceManager:
 
     async def _archive(self, runtime: str, change: Change) -> Archive | None:
         """The canonical archive of the code that came with a change; None where none came."""
+        if change.network is not UNSET and (reason := self._why_not(change.network)):
+            raise InvalidField(f"network {change.network.value!r} can't be had here: {reason}", path="$.network")
         if change.source is not UNSET and change.zip is not UNSET:
             raise InvalidField("code came twice.", path="$.zip", hint="Send either `source` or `zip`.")
         if change.source is not UNSET:
             name = _SOURCE_FILES[family(runtime)]
             return await asyncio.to_thread(from_files, {name: _encoded(change.source)}, executable={"main"})
         if change.zip is not UNSET:
-            return await asyncio.to_thread(canonical, change.zip)
+            return await asyncio.to_thread(canonical, change.zip, limits=self._limits)
         return None
 
     async def _store(self, function: Function, archive: Archive, record: Callable) -> Function:  # type: ignore[type-arg]

@@ -207,3 +207,25 @@ async def test_history_is_paged_by_a_cursor_and_filtered_by_state():
     seen = [item["runId"] for item in page["items"] + rest["items"]]
     assert seen == list(reversed(ids))
     assert rest.get("nextCursor") is None
+
+
+async def test_a_network_that_the_sandbox_cannot_guard_is_refused_at_deploy_not_at_run():
+    body = {"name": "caller", "runtime": "python3", "source": HELLO, "network": "outbound"}
+    async with started_grid() as grid, http(grid) as client:
+        refused = await client.post("/functions", json=body)
+        listed = (await client.get("/functions")).json()
+
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["path"] == "$.network"
+    assert listed["items"] == []
+
+
+async def test_an_executable_that_takes_too_much_memory_ends_as_out_of_memory():
+    hungry = "#!/usr/bin/python3\nhold = [bytes(range(256)) * 4096 for _ in range(1000)]\n"
+    body = {"name": "hungry", "runtime": "command", "source": hungry, "memoryMb": 128}
+    async with started_grid() as grid, http(grid) as client:
+        created = await client.post("/functions", json=body)
+        record = (await run(client, "hungry", None)).json()
+
+    assert created.status_code == 201, created.text
+    assert record["error"]["kind"] == "out_of_memory"

@@ -7,8 +7,8 @@ from pathlib import Path
 #: A grid that root started runs its sandboxes under users of its own: a block of so many, aligned, above 40,000.
 FIRST_UID, UIDS_PER_GRID = 40_000, 10_000
 SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - looked at, not used
-#: The names of what probes leave behind.
-MARKS = ("planted", "bomb", "core.", "neighbour")
+#: The names that probes and their neighbour give to what they leave.
+MARKS = {"planted", "bomb", "neighbour", "residue", "disk", "hole", "core"}
 #: Most descriptors that the server may hold for one sandbox: channel, log pipe, process handles.
 DESCRIPTORS_EACH = 8
 
@@ -120,4 +120,4 @@ def _block(pid: int) -> int:
 
 def _left_behind() -> list[str]:
     entries = [entry for folder in SHARED_FOLDERS for entry in folder.iterdir()]
-    return [str(entry) for entry in entries if any(mark in entry.name for mark in MARKS)]
+    return [str(entry) for entry in entries if entry.name in MARKS or entry.name.startswith("core.")]

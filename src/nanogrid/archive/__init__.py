@@ -15,7 +15,7 @@ from nanogrid.archive.unpacker import unpack
 from nanogrid.archive.writer import CanonicalWriter
 from nanogrid.errors import ArchiveRefused
 
-__all__ = ["Archive", "Limits", "canonical", "from_files", "unpack"]
+__all__ = ["DEFAULT_LIMITS", "Archive", "Limits", "canonical", "from_files", "unpack"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,13 @@ class Cell(ABC):
     async def ended(self) -> Ending:
         """Wait until the runtime's process is gone, and say how it went. Safe to cancel, and to call again."""
 
+    def memory_exceeded(self) -> bool:
+        """Whether the kernel has ended something inside because the memory limit was reached; False if unknown.
+
+        A runtime whose own child was ended lives on, and only says that the child was killed.
+        """
+        return False
+
     @abstractmethod
     def memory_mb(self) -> float:
         """Resident memory of everything inside now, in MB; 0 where it can't be read any more."""

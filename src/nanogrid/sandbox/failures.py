@@ -52,13 +52,18 @@ def import_timed_out(limit_s: float) -> RunError:
     )
 
 
+def out_of_memory(memory_mb: int) -> RunError:
+    """The kernel ended the function, or something that it had started."""
+    return _error(
+        ErrorKind.OUT_OF_MEMORY,
+        f"The function used more than its {memory_mb} MB of memory. Raise memoryMb, or hold less at once.",
+    )
+
+
 def exited(ending: Ending, memory_mb: int) -> RunError:
     """The process ended before it had answered."""
     if ending.out_of_memory:
-        return _error(
-            ErrorKind.OUT_OF_MEMORY,
-            f"The function used more than its {memory_mb} MB of memory. Raise memoryMb, or hold less at once.",
-        )
+        return out_of_memory(memory_mb)
     how = f"was killed by {ending.signal}" if ending.signal else f"exited with code {ending.exit_code}"
     return _error(ErrorKind.EXITED, f"The function's process {how} before it had answered. See what it wrote.")
 

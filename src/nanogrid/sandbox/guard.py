@@ -10,10 +10,12 @@ import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from msgspec import structs
+
 from nanogrid import wire
 from nanogrid.clock import Clock, milliseconds
 from nanogrid.errors import SandboxBroken
-from nanogrid.model import Function, RunError
+from nanogrid.model import ErrorKind, Function, RunError
 from nanogrid.ports import Invocation, LogSink, Reply, Sandbox
 from nanogrid.sandbox import failures
 from nanogrid.sandbox.answers import Answer, read_report, read_result
@@ -103,7 +105,7 @@ class Guard(Sandbox):
             kind, payload = await self._channel.exchange(order, invocation.timeout_ms / 1000)
             duration_ms = milliseconds(self._clock.monotonic() - began)
             if kind == wire.RESULT:
-                answer = read_result(payload, nonce)
+                answer = self._explained(read_result(payload, nonce), function)
             else:
                 too_late = failures.timed_out(invocation.timeout_ms)
                 answer = Answer(error=await self._why_none(kind, payload, function, too_late))
@@ -156,6 +158,13 @@ class Guard(Sandbox):
             event=invocation.input,
         )
         return wire.encode(wire.INVOKE, order)
+
+    def _explained(self, answer: Answer, function: Function) -> Answer:
+        """The answer; where a process that the handler started ran out of memory, it says so."""
+        error = answer.error
+        if error is None or error.kind is not ErrorKind.EXITED or not self._cell.memory_exceeded():
+            return answer
+        return structs.replace(answer, error=failures.out_of_memory(function.memory_mb))
 
     async def _why_none(
         self, kind: int, payload: bytes | memoryview, function: Function, too_late: RunError

@@ -129,9 +129,12 @@ class LocalCell(Cell):
     async def ended(self) -> Ending:
         """See `Cell`."""
         code, number = await self.exit_status()
-        out_of_memory = self._exceeded_memory or (self._cgroup is not None and self._cgroup.out_of_memory())
         name = None if number is None else _signal_name(number)
-        return Ending(exit_code=code, signal=name, out_of_memory=out_of_memory)
+        return Ending(exit_code=code, signal=name, out_of_memory=self.memory_exceeded())
+
+    def memory_exceeded(self) -> bool:
+        """See `Cell`."""
+        return self._exceeded_memory or (self._cgroup is not None and self._cgroup.out_of_memory())
 
     async def kill(self) -> None:
         """See `Cell`. Cancelling it does not stop it."""

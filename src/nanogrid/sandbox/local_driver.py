@@ -48,10 +48,6 @@ class LocalDriver(SandboxDriver):
         The cell's `on_gone` is `self.forget`. Raises `SandboxUnavailable`, `OSError`.
         """
 
-    @abstractmethod
-    def why_not(self, network: Network) -> str:
-        """Why a cell can't have that network here; empty where it can."""
-
     # What they have in common
 
     async def start(self) -> None:
