@@ -123,6 +123,11 @@ class Workplace:
             await asyncio.sleep(0.001)
         raise AssertionError(f"the run is {run.status}, not {status}")
 
+    async def idle(self) -> None:
+        """Return when no task is leased: the last step of a run is taking its task off the queue."""
+        while (await self.backend.task_queue.depth()).in_flight:  # noqa: ASYNC110 - the queue has no event for this
+            await asyncio.sleep(0.001)
+
 
 @asynccontextmanager
 async def workplace(behaviour: Behaviour, **settings: object) -> AsyncIterator[Workplace]:

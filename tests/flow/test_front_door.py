@@ -1,6 +1,9 @@
 """The main job through the front door only: a really started server, real sandboxes, HTTP."""
 
 import asyncio
+import os
+
+import pytest
 
 from flow_steps import deploy, ended, http, reached, run, zipped
 from grid import started_grid
@@ -220,6 +223,7 @@ async def test_a_network_that_the_sandbox_cannot_guard_is_refused_at_deploy_not_
     assert listed["items"] == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only a control group tells that a child ran out of memory")
 async def test_an_executable_that_takes_too_much_memory_ends_as_out_of_memory():
     hungry = "#!/usr/bin/python3\nhold = [bytes(range(256)) * 4096 for _ in range(1000)]\n"
     body = {"name": "hungry", "runtime": "command", "source": hungry, "memoryMb": 128}

@@ -66,6 +66,7 @@ async def test_after_the_fifth_platform_failure_a_run_is_dead_with_the_reason_an
     async with workplace(behaviour) as place, place.at_work():
         run = await place.submit()
         dead = await place.until(run.run_id, RunStatus.DEAD)
+        await place.idle()
         letters = await place.dispatcher.list_dead_letters(limit=10, cursor=None)
         again = await place.dispatcher.redrive(run.run_id)
         twice_dead = await place.until(run.run_id, RunStatus.DEAD)

@@ -19,10 +19,10 @@ def modes(*paths: Path) -> list[int]:
 
 
 def open_within(data: Path):
-    return open_workspace(data, os.geteuid())
+    return open_workspace(data, os.geteuid(), elsewhere=data / "nowhere")
 
 
-def test_it_lies_in_the_data_folder_where_its_readers_can_reach_that(tmp_path: Path) -> None:
+def test_it_lies_in_the_data_folder_where_nothing_else_can_be_used(tmp_path: Path) -> None:
     workspace = open_within(tmp_path)
     workspace.close()
 
@@ -30,7 +30,7 @@ def test_it_lies_in_the_data_folder_where_its_readers_can_reach_that(tmp_path: P
     assert modes(workspace.root) == [0o711]
 
 
-def test_else_it_lies_apart_and_is_gone_afterwards(tmp_path: Path) -> None:
+def test_it_lies_apart_so_that_its_name_says_nothing_and_is_gone_afterwards(tmp_path: Path) -> None:
     workspace = _apart(tmp_path)
     there = workspace.root.exists()
     workspace.close()

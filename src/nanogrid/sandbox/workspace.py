@@ -100,7 +100,9 @@ class Workspace:
 
 
 def open_workspace(data: Path, uid: int, *, elsewhere: Path = Path("/var/tmp")) -> Workspace:  # noqa: S108 - see _fresh
-    """The workspace of a data folder, where that user can reach it: within, or else in a folder of its own `elsewhere`.
+    """The workspace of a data folder: a folder of its own `elsewhere`, or else within, where that user can reach it.
+
+    Whoever is inside can read from where his mounts come, so that had better say nothing of this machine.
 
     Raises `SandboxUnavailable` where another grid works in it; `ConfigError` where the data folder is one that
     sandboxes see.
@@ -109,7 +111,12 @@ def open_workspace(data: Path, uid: int, *, elsewhere: Path = Path("/var/tmp")) 
     if data.is_relative_to("/usr"):
         raise ConfigError(f"{data} lies below /usr, which functions can read.", hint="Choose another data folder.")
     pointer = data / _POINTER
-    root = _within(data, uid) or _remembered(pointer) or _fresh(pointer, elsewhere)
+    root = _remembered(pointer) or _fresh(pointer, elsewhere) or _within(data, uid)
+    if root is None:
+        raise SandboxUnavailable(
+            f"sandboxes have no folder: {elsewhere} can't be used, and their user can't reach {data}.",
+            hint=f"Let programs be started from {elsewhere}, or choose another data folder.",
+        )
     return Workspace(root, data, _lock(root))
 
 
@@ -199,7 +206,9 @@ def _remembered(pointer: Path) -> Path | None:
     return root if ours else None
 
 
-def _fresh(pointer: Path, elsewhere: Path) -> Path:
+def _fresh(pointer: Path, elsewhere: Path) -> Path | None:
+    if not _can_hold_programs(elsewhere):
+        return None
     _tidy(elsewhere)
     # mkdtemp makes a folder that was not there, so nobody can have prepared it, even where all may write.
     root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=elsewhere))
@@ -207,6 +216,12 @@ def _fresh(pointer: Path, elsewhere: Path) -> Path:
     (root / _OWNER).write_text(str(pointer))
     pointer.write_text(str(root))
     return root
+
+
+def _can_hold_programs(folder: Path) -> bool:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    return not os.statvfs(folder).f_flag & os.ST_NOEXEC
 
 
 def _tidy(elsewhere: Path) -> None:
