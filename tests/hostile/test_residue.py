@@ -19,7 +19,7 @@ def handler(event, context):
     sys.listening = socket.socket(socket.AF_UNIX)
     sys.listening.bind("\\0residue%d" % time.monotonic_ns())
     sys.opened = os.open("/dev/zero", os.O_RDONLY)
-    os.dup2(sys.opened, 77)
+    os.dup2(sys.opened, 777)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     atexit.register(print, "residue")
     os.chdir("/tmp")
@@ -43,7 +43,7 @@ def handler(event, context):
         "shared memory file": os.path.exists("/dev/shm/residue"),
         "shared memory": ctypes.CDLL(None).shmget(4711, 4096, 0) != -1,
         "abstract socket": "residue" in shown("/proc/net/unix"),
-        "descriptor": os.path.exists("/proc/self/fd/77"),
+        "descriptor": os.path.exists("/proc/self/fd/777"),
         "signal": signal.getsignal(signal.SIGUSR1) is not signal.SIG_DFL,
         "folder": os.getcwd() == "/tmp",
         "umask": umask == 0,
