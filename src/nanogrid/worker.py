@@ -40,6 +40,10 @@ from nanogrid.ports import (
 
 #: How long one `receive` waits before it asks again, in seconds.
 _RECEIVE_WAIT_S = 20.0
+#: How much of a run's output is passed on live within a second, in bytes; the rest is in the run's logs.
+_LIVE_BYTES = 64 * 1024
+#: A line without an end is passed on in pieces of this size, in bytes.
+_LONGEST_LINE = 8192
 #: First pause before a failed asynchronous run is tried again; it doubles up to the last, in seconds.
 _FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 300.0
@@ -296,18 +300,39 @@ class _LogLines:
         self._run_id = run_id
         self._function_id = function_id
         self._rest = b""
+        self._second = 0
+        self._passed = 0
+        self._held_back = 0
 
     def __call__(self, data: bytes) -> None:
+        if not self._may_pass(len(data)):
+            # Cutting a flood into lines would cost everybody else's time.
+            self._held_back += len(data)
+            return
+        notice = self._notice()
         *lines, self._rest = (self._rest + data).split(b"\n")
-        # An endless line is passed on in pieces, so that the rest stays small.
-        if len(self._rest) > 8192:  # noqa: PLR2004
+        if len(self._rest) > _LONGEST_LINE:
             lines, self._rest = [*lines, self._rest], b""
-        self._pass_on(lines)
+        self._pass_on([*notice, *lines])
 
     def end(self) -> None:
-        """Pass on what came without a line's end."""
-        if self._rest:
-            self._pass_on([self._rest])
+        """Pass on what came without a line's end, and say what was held back."""
+        if lines := [*([self._rest] if self._rest else []), *self._notice()]:
+            self._pass_on(lines)
+
+    def _may_pass(self, size: int) -> bool:
+        second = int(self._clock.monotonic())
+        if second != self._second:
+            self._second, self._passed = second, 0
+        self._passed += size
+        return self._passed <= _LIVE_BYTES
+
+    def _notice(self) -> list[bytes]:
+        if not self._held_back:
+            return []
+        lines = [self._rest, b"... %d bytes were too fast to be shown live ..." % self._held_back]
+        self._rest, self._held_back = b"", 0
+        return lines
 
     def _pass_on(self, lines: list[bytes]) -> None:
         now = self._clock.now()

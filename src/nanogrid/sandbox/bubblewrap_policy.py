@@ -59,6 +59,12 @@ _MASKED_FILES = [
     "/proc/timer_list",
     "/proc/timer_stats",
 ]
+#: The first process inside is bwrap, which has the function's own user: its memory is no business of the function's.
+_FIRST_PROCESS = [
+    *("--ro-bind", "/dev/null", "/proc/1/mem"),
+    *("--tmpfs", "/proc/1/task"),
+    *("--remount-ro", "/proc/1/task"),
+]
 _MASKED_FOLDERS = ["/proc/acpi", "/proc/asound", "/proc/scsi"]
 
 
@@ -109,6 +115,7 @@ def _kernel() -> list[str]:
         # Some of it is writable by its owner, whatever namespace that is in.
         *_read_only(("/proc/sys", "/proc/sys")),
         *_read_only(*(("/dev/null", file) for file in _MASKED_FILES if _open_to_all(Path(file)))),
+        *_FIRST_PROCESS,
         *(part for folder in _MASKED_FOLDERS if Path(folder).is_dir() for part in _empty(folder)),
         *("--dev", "/dev"),
     ]
