@@ -49,8 +49,8 @@ def test_processes_are_not_counted_where_the_user_has_others() -> None:
         assert finish(process) == before.decode().strip()
 
 
-def test_memory_is_limited_to_what_is_there_and_as_much_as_is_given() -> None:
-    script = "x = b'x' * 20_000_000; print('first')\ntry: y = b'y' * 60_000_000\nexcept MemoryError: print('no more')"
+def test_memory_is_limited_to_what_is_there_what_is_given_and_the_stacks_of_threads() -> None:
+    script = "x = b'x' * 20_000_000; print('first')\ntry: y = bytes(700_000_000)\nexcept MemoryError: print('no more')"
     with started(script) as process:
         confine_memory(process.pid, 50_000_000, None)
 

@@ -8,6 +8,8 @@ from nanogrid.sandbox import processes
 from nanogrid.sandbox.identities import Identity, as_real_user
 
 _MB = 1024 * 1024
+#: Each thread's stack counts in full as allocated, though hardly any of it is ever touched: room for 64 of them.
+_STACKS = 64 * 8 * _MB
 
 
 class Limits(Record, frozen=True, kw_only=True):
@@ -44,10 +46,11 @@ def confine(pid: int, limits: Limits, identity: Identity | None, *, count_proces
 def confine_memory(pid: int, memory_bytes: int, identity: Identity | None) -> None:
     """Let the process take so much more than it has already, for where no cgroup guards the memory.
 
-    Counts what it allocates (RLIMIT_DATA), not its addresses: node reserves far more of those than it ever uses.
+    Counts what it allocates (RLIMIT_DATA), not its addresses: node reserves far more of those than it ever uses. Stops
+    the sudden bomb; what creeps past the function's limit is for `memory_watch`.
     """
     with contextlib.suppress(ProcessLookupError):
-        _lower(pid, {resource.RLIMIT_DATA: processes.private_data_bytes(pid) + memory_bytes}, identity)
+        _lower(pid, {resource.RLIMIT_DATA: processes.private_data_bytes(pid) + memory_bytes + _STACKS}, identity)
 
 
 def _lower(pid: int, hard: dict[int, int], identity: Identity | None) -> None:
