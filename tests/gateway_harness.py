@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -31,6 +31,10 @@ HOSTS = frozenset({"grid.test", "127.0.0.1", "localhost", "::1"})
 Call = Callable[[Any], Any]
 
 
+async def _some_metrics() -> bytes:
+    return b"nanogrid_runs_total 1.0\n"
+
+
 class Grid:
     """All boxes of one grid but the sandboxes; `calls` says what the worker does for a function's name."""
 
@@ -42,7 +46,7 @@ class Grid:
         heartbeat_s: float = 15.0,
         stream: TextIO | None = None,
         log_feed: LogFeed | None = None,
-        metrics_text: Callable[[], bytes] = lambda: b"nanogrid_runs_total 1.0\n",
+        metrics_text: Callable[[], Awaitable[bytes]] = _some_metrics,
     ) -> None:
         self.backend, self.folder, self.clock = backend, folder, Clock()
         self.log_feed = log_feed or backend.log_feed

@@ -7,6 +7,7 @@ import secrets
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import generate_latest
@@ -24,7 +25,7 @@ from nanogrid.gateway.app import Gateway
 from nanogrid.gateway.server import Server
 from nanogrid.model import Record
 from nanogrid.observe import Log, Metrics, make_log
-from nanogrid.ports import CodeStore, Sandbox, SandboxDriver, SandboxPool
+from nanogrid.ports import CodeStore, Sandbox, SandboxDriver, SandboxPool, TaskQueue
 from nanogrid.resource_manager import ResourceManager
 from nanogrid.sandbox.bubblewrap import BubblewrapDriver
 from nanogrid.sandbox.bubblewrap_probe import find_bwraps
@@ -185,7 +186,7 @@ def _services(
             max_wait_s=_MAX_WAIT_S,
         ),
         log_feed=backend.log_feed,
-        metrics_text=lambda: generate_latest(metrics.registry),
+        metrics_text=partial(_metrics_text, backend.task_queue, metrics),
         ready=lambda: "the grid is stopping" if stopping.is_set() else None,
         version=__version__,
     )
@@ -236,6 +237,13 @@ def _driver(kind: str, machine: Machine, offer: Offer, make_guard: Callable[[Cel
     return BubblewrapDriver(
         machine, offer, make_guard, bwraps=find_bwraps(os.environ.get("PATH", os.defpath)), seccomp=program()
     )
+
+
+async def _metrics_text(task_queue: TaskQueue, metrics: Metrics) -> bytes:
+    depth = await task_queue.depth()
+    metrics.backlog.set(depth.visible)
+    metrics.in_flight.set(depth.in_flight)
+    return generate_latest(metrics.registry)
 
 
 def _check_address(config: Config) -> None:

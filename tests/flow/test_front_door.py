@@ -233,3 +233,20 @@ async def test_an_executable_that_takes_too_much_memory_ends_as_out_of_memory():
 
     assert created.status_code == 201, created.text
     assert record["error"]["kind"] == "out_of_memory"
+
+
+async def test_metrics_count_runs_and_show_the_backlog_as_it_is():
+    async with started_grid() as grid, http(grid) as client:
+        await deploy(client, "sleepy", SLEEPY, concurrency=1)
+        ids = [
+            (await run(client, "sleepy", {"s": 60, "n": n}, Prefer="respond-async")).json()["runId"] for n in (1, 2, 3)
+        ]
+        await reached(client, ids[0], "running")
+        busy = (await client.get("/metrics")).text.splitlines()
+        for run_id in ids:
+            await client.delete(f"/runs/{run_id}")
+        await run(client, "sleepy", {"s": 0, "n": 4})
+        idle = (await client.get("/metrics")).text.splitlines()
+
+    assert {"nanogrid_backlog 2.0", "nanogrid_in_flight 1.0", 'nanogrid_sandboxes{state="busy"} 1.0'} <= set(busy)
+    assert {"nanogrid_backlog 0.0", 'nanogrid_runs_total{status="succeeded"} 1.0'} <= set(idle)

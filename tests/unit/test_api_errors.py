@@ -62,7 +62,7 @@ def test_a_refusal_carries_the_header_that_belongs_to_it(error, header):
 
 
 async def test_a_fault_of_ours_is_a_500_that_leaks_nothing_and_is_found_in_the_log():
-    def faulty() -> bytes:
+    async def faulty() -> bytes:
         raise ZeroDivisionError("secret")
 
     stream = io.StringIO()
@@ -78,7 +78,7 @@ async def test_a_fault_of_ours_is_a_500_that_leaks_nothing_and_is_found_in_the_l
 
 
 async def test_a_store_that_is_away_is_a_503_and_is_logged():
-    def away() -> bytes:
+    async def away() -> bytes:
         raise StoreUnavailable("the disk is full.")
 
     stream = io.StringIO()

@@ -23,4 +23,4 @@ async def ready(_request: Request, services: Services) -> Answer:
 
 async def metrics(_request: Request, services: Services) -> Answer:
     """The numbers, in Prometheus' text format."""
-    return Answer(body=services.metrics_text(), media_type=METRICS)
+    return Answer(body=await services.metrics_text(), media_type=METRICS)

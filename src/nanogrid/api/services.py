@@ -1,6 +1,6 @@
 """The boxes that the routes call."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ class Services(Struct, frozen=True):
     dispatcher: Dispatcher
     log_feed: LogFeed
     #: The metrics in Prometheus' text format, fresh.
-    metrics_text: Callable[[], bytes]
+    metrics_text: Callable[[], Awaitable[bytes]]
     #: None where the grid can serve; else the reason why not.
     ready: Callable[[], str | None]
     #: NanoGrid's own version.
