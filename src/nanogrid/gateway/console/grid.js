@@ -1,0 +1,150 @@
+// The grid, spoken to through its public API only.
+
+import { members } from "./json.js";
+
+/** A refusal: what the grid said about it (RFC 9457). */
+export class Problem extends Error {
+  constructor(status, body, retryAfterS) {
+    super(body.detail ?? `The grid answered ${status}.`);
+    this.status = status;
+    this.code = body.code ?? "unknown";
+    this.fields = body.errors ?? [];
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+/** No answer at all. */
+export class Unreachable extends Error {
+  constructor() {
+    super("The grid does not answer. Is `nanogrid up` running?");
+  }
+}
+
+/** Whether nothing can happen to the run any more. */
+export function hasEnded(run) {
+  return run.status !== "queued" && run.status !== "running";
+}
+
+/** The API's routes. Every call takes a signal that ends it, and raises `Problem` or `Unreachable`. */
+export class Grid {
+  constructor(session, { onUnauthorized }) {
+    this.session = session;
+    this.onUnauthorized = onUnauthorized;
+  }
+
+  functions(query, signal) {
+    return this.#json("GET", `/functions${queryOf(query)}`, { signal });
+  }
+
+  function(reference, query, signal) {
+    return this.#json("GET", `/functions/${encodeURIComponent(reference)}${queryOf(query)}`, { signal });
+  }
+
+  versions(reference, signal) {
+    return this.#json("GET", `/functions/${encodeURIComponent(reference)}/versions`, { signal });
+  }
+
+  async deploy(deployment) {
+    return this.#keeping(deployment.source, await this.#json("POST", "/functions", { value: deployment }));
+  }
+
+  async update(reference, change) {
+    const path = `/functions/${encodeURIComponent(reference)}`;
+    return this.#keeping(change.source, await this.#json("PUT", path, { value: change }));
+  }
+
+  async remove(reference) {
+    await this.#ask("DELETE", `/functions/${encodeURIComponent(reference)}`, {});
+  }
+
+  /** Start a run and come back at once, whatever its mode: its logs and its end are followed by its id. */
+  async start(reference, inputText, mode, signal) {
+    const body = `{"functionId":${JSON.stringify(reference)},"mode":${JSON.stringify(mode)},"input":${inputText}}`;
+    return this.#json("POST", "/run", { body, headers: { Prefer: "wait=0" }, signal });
+  }
+
+  runs(query, signal) {
+    return this.#json("GET", `/runs${queryOf(query)}`, { signal });
+  }
+
+  /** One run; `inputText` and `outputText` are its JSON as it was written. */
+  async run(runId, waitMs, signal) {
+    const response = await this.#ask("GET", `/runs/${encodeURIComponent(runId)}?waitMs=${waitMs}`, { signal });
+    const text = await response.text();
+    const raw = members(text);
+    return { ...JSON.parse(text), inputText: raw.get("input") ?? "null", outputText: raw.get("output") ?? "null" };
+  }
+
+  cancel(runId) {
+    return this.#json("DELETE", `/runs/${encodeURIComponent(runId)}`, {});
+  }
+
+  deadLetters(query, signal) {
+    return this.#json("GET", `/dead-letters${queryOf(query)}`, { signal });
+  }
+
+  redrive(runId) {
+    return this.#json("POST", `/dead-letters/${encodeURIComponent(runId)}/redrive`, {});
+  }
+
+  health(signal) {
+    return this.#json("GET", "/health/ready", { signal });
+  }
+
+  async metrics(signal) {
+    return (await this.#ask("GET", "/metrics", { signal })).text();
+  }
+
+  /** The stream of a function's log lines as server-sent events. */
+  async logStream(reference, signal) {
+    const path = `/functions/${encodeURIComponent(reference)}/logs?follow=true`;
+    return (await this.#ask("GET", path, { signal })).body;
+  }
+
+  async logs(reference, limit, signal) {
+    const path = `/functions/${encodeURIComponent(reference)}/logs?limit=${limit}`;
+    return (await this.#json("GET", path, { signal })).lines;
+  }
+
+  async #json(method, path, { value, ...rest }) {
+    const body = value === undefined ? rest.body : JSON.stringify(value);
+    return (await this.#ask(method, path, { ...rest, body })).json();
+  }
+
+  #keeping(source, made) {
+    if (source !== undefined) this.session.keepSource(made.codeSha256, source);
+    return made;
+  }
+
+  async #ask(method, path, { body, headers = {}, signal }) {
+    const sent = { ...headers, Authorization: `Bearer ${this.session.token}` };
+    if (body !== undefined) sent["Content-Type"] = "application/json";
+    const response = await reached(path, { method, body, headers: sent, signal });
+    if (response.ok) return response;
+    const problem = await problemOf(response);
+    if (response.status === 401) this.onUnauthorized(problem);
+    throw problem;
+  }
+}
+
+async function reached(path, options) {
+  try {
+    return await fetch(path, { ...options, credentials: "omit", cache: "no-store", redirect: "error" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Unreachable();
+  }
+}
+
+async function problemOf(response) {
+  const retryAfterS = Number(response.headers.get("Retry-After")) || null;
+  const json = response.headers.get("Content-Type")?.includes("json");
+  return new Problem(response.status, json ? await response.json() : {}, retryAfterS);
+}
+
+function queryOf(query) {
+  const given = Object.entries(query ?? {}).filter(
+    ([, value]) => value !== "" && value !== null && value !== undefined,
+  );
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+}
