@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 export PYTHON
 
-.PHONY: help setup demo up check test format
+.PHONY: help setup demo up check test format security-report residue
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -35,3 +35,9 @@ check: .venv/.made-dev ## format, lint, types, imports
 
 test: .venv/.made-dev ## the whole test suite
 	.venv/bin/pytest -q -n 2
+
+security-report: .venv/.made-dev ## attack a grid with every hostile function, and write docs/security.md
+	.venv/bin/python tests/hostile/report.py
+
+residue: .venv/.made-dev ## 1,000 alternations of a function that leaves residue and one that looks for it
+	ALTERNATIONS=1000 .venv/bin/pytest -q tests/hostile/test_residue.py --timeout 1200

@@ -25,6 +25,10 @@ class StartedGrid:
     url: str = ""
     token: str = ""
     output: list[str] = field(default_factory=list)
+    #: `NANOGRID_…` and other variables for the server.
+    environment: dict[str, str] = field(default_factory=dict)
+    #: A command that starts the server in its own way, such as `strace -f`.
+    wrapper: list[str] = field(default_factory=list)
 
     @property
     def pid(self) -> int:
@@ -43,6 +47,7 @@ class StartedGrid:
         """Start the server and return when it listens."""
         (self.data / "address").unlink(missing_ok=True)
         self.process = await asyncio.create_subprocess_exec(
+            *self.wrapper,
             sys.executable,
             "-m",
             "nanogrid",
@@ -52,7 +57,7 @@ class StartedGrid:
             *self.options,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={k: v for k, v in os.environ.items() if not k.startswith("NANOGRID_")},
+            env={k: v for k, v in os.environ.items() if not k.startswith("NANOGRID_")} | self.environment,
             start_new_session=True,
         )
         self._reader = asyncio.create_task(self._read_output())
@@ -91,10 +96,14 @@ class StartedGrid:
 
 
 @asynccontextmanager
-async def started_grid(*options: str, data: Path | None = None) -> AsyncIterator[StartedGrid]:
+async def started_grid(
+    *options: str, data: Path | None = None, environment: dict[str, str] | None = None, wrapper: tuple[str, ...] = ()
+) -> AsyncIterator[StartedGrid]:
     """A grid on a free port with a data folder of its own; stopped (or killed) at the end."""
     with tempfile.TemporaryDirectory(prefix="nanogrid-test-", ignore_cleanup_errors=True) as folder:
-        grid = StartedGrid(data or Path(folder) / "data", list(options))
+        grid = StartedGrid(
+            data or Path(folder) / "data", list(options), environment=environment or {}, wrapper=list(wrapper)
+        )
         grid.data.mkdir(parents=True, exist_ok=True)
         await grid.start()
         try:

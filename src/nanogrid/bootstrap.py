@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from prometheus_client import generate_latest
 
@@ -31,12 +32,17 @@ from nanogrid.sandbox.bubblewrap import BubblewrapDriver
 from nanogrid.sandbox.bubblewrap_probe import find_bwraps
 from nanogrid.sandbox.cell import Cell
 from nanogrid.sandbox.code_cache import CodeCache
+from nanogrid.sandbox.docker import DockerDriver
+from nanogrid.sandbox.docker_network import OutboundNetwork
+from nanogrid.sandbox.docker_policy import NOBODY, Options
+from nanogrid.sandbox.engine import Engine, engine_socket
 from nanogrid.sandbox.guard import Guard
 from nanogrid.sandbox.interpreters import Offer, find_interpreters
 from nanogrid.sandbox.machine import Machine, open_machine
 from nanogrid.sandbox.pool import Pool
 from nanogrid.sandbox.process import ProcessDriver
 from nanogrid.sandbox.seccomp import program
+from nanogrid.sandbox.workspace import open_workspace
 from nanogrid.worker import Worker
 
 #: How long a request may wait for its run on one machine, in seconds.
@@ -45,6 +51,9 @@ _MAX_WAIT_S = 900.0
 _CODE_CACHE_BYTES = 4 * 1024**3
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 _ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - names them to refuse them
+
+
+MakeGuard = Callable[[Cell], Sandbox]
 
 
 class Started(Record, frozen=True, kw_only=True):
@@ -192,19 +201,24 @@ def _services(
     )
 
 
+class _Ground(NamedTuple):
+    """What sandboxes of one kind stand on."""
+
+    #: Where unpacked code lies.
+    code: Path
+    make_driver: Callable[[MakeGuard], SandboxDriver]
+    notes: list[str]
+
+
 @asynccontextmanager
 async def _sandboxes(
     config: Config, code_store: CodeStore, clock: Clock, log: Log, metrics: Metrics
 ) -> AsyncIterator[_Sandboxes]:
     """Driver, code cache and pool of the kind that the settings name."""
-    machine = await asyncio.to_thread(open_machine, config.data, clock)
-    offer = find_interpreters(machine.identities.reader, search_path=os.environ.get("PATH", os.defpath))
-    cache = CodeCache(code_store, machine.workspace.code, clock, limit_bytes=_CODE_CACHE_BYTES)
-
-    def make_guard(cell: Cell) -> Sandbox:
-        return Guard(cell, clock, cache.path)
-
-    driver = _driver(config.sandbox, machine, offer, make_guard)
+    kind = "bubblewrap" if config.sandbox == "auto" else config.sandbox
+    ground = await asyncio.to_thread(_ground(kind), config, clock)
+    cache = CodeCache(code_store, ground.code, clock, limit_bytes=_CODE_CACHE_BYTES)
+    driver = ground.make_driver(lambda cell: Guard(cell, clock, cache.path))
     try:
         await driver.start()
         await cache.start()
@@ -220,8 +234,7 @@ async def _sandboxes(
         )
         await pool.start()
         try:
-            kind = "process" if isinstance(driver, ProcessDriver) else "bubblewrap"
-            yield _Sandboxes(driver=driver, pool=pool, kind=kind, notes=_notes(offer))
+            yield _Sandboxes(driver=driver, pool=pool, kind=kind, notes=ground.notes)
         finally:
             await pool.close()
             await cache.close()
@@ -229,14 +242,36 @@ async def _sandboxes(
         await driver.close()
 
 
-def _driver(kind: str, machine: Machine, offer: Offer, make_guard: Callable[[Cell], Sandbox]) -> SandboxDriver:
-    if kind == "process":
-        return ProcessDriver(machine, offer, make_guard)
-    if kind not in ("auto", "bubblewrap"):
-        raise ConfigError(f"there is no sandbox {kind!r}.", hint="Choose auto, bubblewrap or process.")
-    return BubblewrapDriver(
-        machine, offer, make_guard, bwraps=find_bwraps(os.environ.get("PATH", os.defpath)), seccomp=program()
-    )
+def _ground(kind: str) -> Callable[[Config, Clock], _Ground]:
+    grounds = {"bubblewrap": _behind_bubblewrap, "docker": _in_docker, "process": _without_walls}
+    if kind not in grounds:
+        raise ConfigError(f"there is no sandbox {kind!r}.", hint=f"Choose auto, {', '.join(grounds)}.")
+    return grounds[kind]
+
+
+def _behind_bubblewrap(config: Config, clock: Clock) -> _Ground:
+    machine, offer = _machine(config, clock)
+    bwraps = find_bwraps(os.environ.get("PATH", os.defpath))
+    make_driver = partial(BubblewrapDriver, machine, offer, bwraps=bwraps, seccomp=program())
+    return _Ground(machine.workspace.code, make_driver, _unused(offer))
+
+
+def _without_walls(config: Config, clock: Clock) -> _Ground:
+    machine, offer = _machine(config, clock)
+    return _Ground(machine.workspace.code, partial(ProcessDriver, machine, offer), _unused(offer))
+
+
+def _in_docker(config: Config, _: Clock) -> _Ground:
+    workspace = open_workspace(config.data, NOBODY)
+    engine = Engine(engine_socket(os.environ.get("DOCKER_HOST", "")))
+    options = Options(docker_runtime=config.docker_runtime, cpus=config.docker_cpus)
+    make_driver = partial(DockerDriver, engine, workspace, OutboundNetwork(), options=options)
+    return _Ground(workspace.code, make_driver, [])
+
+
+def _machine(config: Config, clock: Clock) -> tuple[Machine, Offer]:
+    machine = open_machine(config.data, clock)
+    return machine, find_interpreters(machine.identities.reader, search_path=os.environ.get("PATH", os.defpath))
 
 
 async def _metrics_text(task_queue: TaskQueue, metrics: Metrics) -> bytes:
@@ -292,5 +327,5 @@ def _half_the_machine_mb() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 // 1024**2
 
 
-def _notes(offer: Offer) -> list[str]:
+def _unused(offer: Offer) -> list[str]:
     return [f"{one.path} is not used for functions: {one.reason}." for one in offer.rejected]

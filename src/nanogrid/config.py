@@ -26,8 +26,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     allowed_hosts: tuple[str, ...] = ()
     #: Where all state lives.
     data: Path
-    #: auto, bubblewrap or process.
+    #: auto, bubblewrap, docker or process.
     sandbox: str = "auto"
+    #: What Docker starts containers with, such as runsc; empty is its default.
+    docker_runtime: str = ""
+    #: Processors' worth of time for each container; 0 is all that there are.
+    docker_cpus: float = 0.0
     #: Most runs at once on this machine.
     max_running: int = 1000
     #: Most tasks that may wait; more are refused with 429.

@@ -7,7 +7,7 @@ nothing to anybody else, so its record may reach the disk after the answer; wher
 from msgspec import UNSET, Raw, structs
 
 from nanogrid.clock import Clock
-from nanogrid.errors import RunEnded, TooManyRequests
+from nanogrid.errors import DeadLetterNotFound, PlatformError, RunEnded, TooManyRequests
 from nanogrid.identifiers import new_run_id
 from nanogrid.model import DeadLetter, ErrorKind, Function, Mode, Outcome, Run, RunError, RunStatus, Task
 from nanogrid.ports import DeadLetters, Page, Registry, ResultBus, RunStore, TaskQueue
@@ -107,9 +107,16 @@ class Dispatcher:
 
     async def redrive(self, run_id: str) -> Run:
         """Give a dead run another try. Raises `DeadLetterNotFound`, `RunEnded`, `RunNotFound`."""
-        run = await self._run_store.reopen(run_id)
-        await self._dead_letters.redrive(run_id)
-        return structs.replace(run, input=UNSET)
+        # The task before the run: a worker that is faster than the reopening gives the task back, and where the
+        # reopening never comes it ends as a dead letter again. The other way round leaves a run that nobody will run.
+        try:
+            await self._dead_letters.redrive(run_id)
+        except DeadLetterNotFound:
+            run = await self._run_store.get(run_id)
+            if run.status is RunStatus.DEAD:
+                raise
+            raise RunEnded(f"the run {run_id} is {run.status}.", hint="Only a dead run can be redriven.") from None
+        return structs.replace(await self._run_store.reopen(run_id), input=UNSET)
 
     def _queued(self, function: Function, input_: Raw, mode: Mode) -> Run:
         return Run(
@@ -124,7 +131,7 @@ class Dispatcher:
         )
 
     async def _send(self, run: Run, function: Function, input_: Raw, *, durable: bool) -> None:
-        """Put the run's task on the queue; where the queue is full, nothing of the run stays."""
+        """Put the run's task on the queue; where that fails, nothing of the run stays."""
         task = Task(
             run_id=run.run_id,
             function_id=function.function_id,
@@ -136,7 +143,8 @@ class Dispatcher:
         )
         try:
             await self._task_queue.send(task, durable=durable)
-        except TooManyRequests:
+        except (TooManyRequests, PlatformError):
+            # Else its idempotency key would lead to a run that nobody will run.
             await self._run_store.withdraw(run.run_id)
             raise
 

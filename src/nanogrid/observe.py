@@ -2,20 +2,26 @@
 
 import logging
 import sys
-from typing import TextIO
+from collections.abc import MutableMapping
+from typing import Any, TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 Log = structlog.stdlib.BoundLogger
 
+_PLAIN = structlog.dev.plain_traceback
+
 
 def make_log(form: str, stream: TextIO = sys.stderr) -> Log:
-    """A logger that writes `json` lines, or lines for a person (`human`), to the stream."""
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
+    """A logger that writes `json` lines, or lines for a person (`human`), to the stream.
+
+    One event is one line, whatever users wrote into its values; for a person, a traceback is indented below it.
+    """
+    renderers: list[structlog.typing.Processor] = (
+        [structlog.processors.JSONRenderer(ensure_ascii=True)]
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=24)
+        else [_tame, structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=24, exception_formatter=_PLAIN)]
     )
     log: Log = structlog.wrap_logger(
         structlog.PrintLogger(stream),
@@ -23,11 +29,26 @@ def make_log(form: str, stream: TextIO = sys.stderr) -> Log:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     return log
+
+
+def printable(text: str) -> str:
+    """The text on one line, and with nothing in it that moves a terminal's cursor: such characters are escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _tame(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Make texts printable; what is no text is rendered by `repr`, which does the same."""
+    tamed = {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
+    if traceback := event.get("exception"):
+        tamed["exception"] = "\n".join("    " + printable(line) for line in traceback.splitlines())
+    return tamed
 
 
 class Metrics:

@@ -110,10 +110,10 @@ class Arena:
     def _settled(self) -> View:
         """The machine when the pool has started what it keeps ready."""
         deadline = time.monotonic() + SETTLE_S
-        earlier, later = None, look(self.grid.pid, self.grid.data)
+        earlier, later = None, look(self.grid.pid, self.grid.data, self.driver)
         while (earlier != later or later.orphans) and time.monotonic() < deadline:
             time.sleep(0.2)
-            earlier, later = later, look(self.grid.pid, self.grid.data)
+            earlier, later = later, look(self.grid.pid, self.grid.data, self.driver)
         return later
 
     def damage(self) -> list[str]:
@@ -132,7 +132,7 @@ class Arena:
         holes = [] if alive else ["the grid says that it is not alive"]
         if neighbour["output"] != self._neighbour["output"]:
             holes.append(f"the neighbour saw {neighbour['output'] or neighbour['error']}")
-        return [*holes, *look(self.grid.pid, self.grid.data).holes(self._before)]
+        return [*holes, *look(self.grid.pid, self.grid.data, self.driver).holes(self._before)]
 
 
 @contextmanager

@@ -1,8 +1,15 @@
 """Looks at the machine from outside of every sandbox: what runs, what is open, what is mounted, what lies about."""
 
+import json
+import os
 from collections import defaultdict
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+
+import httpx
+
+from nanogrid.sandbox.engine import engine_socket
 
 #: A grid that root started runs its sandboxes under users of its own: a block of so many, aligned, above 40,000.
 FIRST_UID, UIDS_PER_GRID = 40_000, 10_000
@@ -11,6 +18,8 @@ SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S10
 MARKS = {"planted", "bomb", "neighbour", "residue", "disk", "hole", "core"}
 #: Most descriptors that the server may hold for one sandbox: channel, log pipe, process handles.
 DESCRIPTORS_EACH = 8
+#: What the engine mounts for one container, in everybody's sight.
+MOUNTS_EACH_CONTAINER = 4
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,8 @@ class View:
     files: frozenset[str]
     slots: int
     zombies: int
+    #: Mounts that belong to a sandbox and go with it.
+    mounts_each: int
 
     def holes(self, before: "View") -> list[str]:
         """What is more than there was, besides what the pool keeps ready."""
@@ -35,7 +46,7 @@ class View:
             "sandboxes with processes left behind": crowded,
             "processes outside of any sandbox": self.orphans - before.orphans,
             "descriptors too many": max(0, self.descriptors - before.descriptors - DESCRIPTORS_EACH * max(0, more) - 2),
-            "mounts too many": max(0, self.mounts - before.mounts),
+            "mounts too many": max(0, self.mounts - before.mounts - self.mounts_each * max(0, more)),
             "files left behind": self.files - before.files,
             "slots without a sandbox": max(0, self.slots - before.slots - max(0, more)),
             "zombies": self.zombies,
@@ -43,10 +54,10 @@ class View:
         return [f"{name}: {value}" for name, value in found.items() if value]
 
 
-def look(pid: int, data: Path) -> View:
+def look(pid: int, data: Path, driver: str) -> View:
     """The machine as it is now, around the server with that process id."""
     children = _children()
-    outermost = [child for child in children[pid] if _lives(child)]
+    outermost = [child for child in (_containers(data) if driver == "docker" else children[pid]) if _lives(child)]
     sandboxes = {child: len(below(child, children)) for child in outermost}
     inside = {process for child in outermost for process in below(child, children)}
     blocks = {_block(process) for process in inside} - {0}
@@ -58,8 +69,20 @@ def look(pid: int, data: Path) -> View:
         mounts=len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines()),
         files=frozenset(_left_behind()),
         slots=len(list(_workspace(data).glob("slots/*"))),
-        zombies=len(children[pid]) - len(outermost),
+        zombies=sum(not _lives(child) for child in children[pid]),
+        mounts_each=MOUNTS_EACH_CONTAINER if driver == "docker" else 0,
     )
+
+
+def _containers(data: Path) -> list[int]:
+    """The first process of each container that the grid of that data folder has started."""
+    label = f"nanogrid.grid={sha256(str(data).encode()).hexdigest()[:12]}"
+    transport = httpx.HTTPTransport(uds=str(engine_socket(os.environ.get("DOCKER_HOST", ""))))
+    with httpx.Client(transport=transport, base_url="http://engine", timeout=30) as engine:
+        found = engine.get("/containers/json", params={"filters": json.dumps({"label": [label]})}).json()
+        # One that is being removed may be gone by now.
+        looks = [engine.get(f"/containers/{one['Id']}/json") for one in found]
+    return [pid for one in looks if one.status_code == httpx.codes.OK and (pid := one.json()["State"]["Pid"])]
 
 
 def _workspace(data: Path) -> Path:

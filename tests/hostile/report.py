@@ -14,7 +14,7 @@ from catalogue import Probe, probes
 
 from nanogrid.sandbox.seccomp_policy import CONDITIONS, REFUSED
 
-DRIVERS = ("bubblewrap",)
+DRIVERS = ("bubblewrap", "docker")
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 Results = dict[str, list[tuple[Probe, Verdict]]]
 

@@ -9,6 +9,9 @@ from posture import posture
 
 HERE = Path(__file__).parent
 
+#: Containers have a policy and a test of their own.
+pytestmark = pytest.mark.parametrize("attacked", ["bubblewrap"], indirect=True)
+
 
 @pytest.fixture
 def policy(attacked) -> dict:
@@ -51,4 +54,4 @@ def test_sandboxes_share_no_namespace_with_each_other(attacked):
 
 
 def _sandboxes(attacked) -> list[list[int]]:
-    return [tree(outermost) for outermost in look(attacked.grid.pid, attacked.grid.data).sandboxes]
+    return [tree(outermost) for outermost in look(attacked.grid.pid, attacked.grid.data, attacked.driver).sandboxes]

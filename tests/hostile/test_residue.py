@@ -1,8 +1,11 @@
 """What one function leaves behind, another never sees, however often they take turns."""
 
+import os
+
 import pytest
 
-ALTERNATIONS = 40
+#: `make residue` takes a thousand.
+ALTERNATIONS = int(os.environ.get("ALTERNATIONS", "40"))
 #: Leaves twelve kinds of residue: all that lasts longer than a run.
 PLANT = """
 import atexit, builtins, ctypes, json, os, signal, socket, sys, threading, time
@@ -11,7 +14,8 @@ def handler(event, context):
     open("/tmp/residue", "w").close()
     os.environ["RESIDUE"] = "1"
     json.residue = builtins.residue = sys.residue = 1
-    threading.Thread(target=time.sleep, args=(3600,), daemon=True, name="residue").start()
+    if threading.active_count() < 20:
+        threading.Thread(target=time.sleep, args=(3600,), daemon=True, name="residue").start()
     if event["daemon"] and os.fork() == 0:
         os.setsid()
         time.sleep(3600)

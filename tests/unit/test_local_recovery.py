@@ -34,7 +34,7 @@ async def test_what_was_put_back_is_journaled(tmp_path):
         async with open_local(tmp_path / "data", ManualClock()) as backend:
             leases = await backend.task_queue.receive(limit=10, wait_s=0)
 
-    assert [lease.failures for lease in leases] == [2]
+    assert [(lease.attempt, lease.failures) for lease in leases] == [(3, 0)]
 
 
 async def test_an_ended_run_is_not_put_back(tmp_path):

@@ -173,3 +173,19 @@ async def test_a_listing_walks_an_index_and_sorts_nothing(tmp_path, function_id,
     (step,) = [step[3] for step in plan]
     assert step.startswith("SEARCH runs USING")
     assert step.count("=?") == (function_id is not None) + (status is not None)
+
+
+async def test_a_run_that_is_withdrawn_while_the_disk_is_full_is_gone_at_once_and_its_key_is_free(tmp_path):
+    async with opened(tmp_path) as (store, database):
+        run = await store.accept(some_run(), durable=True, idempotency=("key", "body"))
+        await fill_disk(database)
+        await store.withdraw(run.run_id)
+        with pytest.raises(RunNotFound):
+            await store.get(run.run_id)
+        listed = await store.list_runs(limit=10)
+        await free_disk(database)
+        again = await store.accept(some_run(), durable=True, idempotency=("key", "body"))
+        await store._mirror.flush()
+
+        assert (listed.items, await database.read(count)) == ([], 1)
+        assert again.run_id != run.run_id

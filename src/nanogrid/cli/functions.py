@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from nanogrid.cli.render import ago, clean, print_json, print_table, size
+from nanogrid.cli.render import ago, clean, clean_line, print_json, print_table, size
 from nanogrid.cli.session import Session, session_of
 from nanogrid.client import LogEntry
 from nanogrid.identifiers import is_run_id
@@ -43,7 +43,7 @@ def remove(
     with session.client() as client:
         for name in names:
             client.delete(name)
-            session.out.print(f"Deleted {clean(name)}.")
+            session.out.print(f"Deleted {clean_line(name)}.")
 
 
 def logs(
@@ -70,7 +70,7 @@ def _print_entry(session: Session, entry: LogEntry, *, as_json: bool) -> None:
         print_json(entry)
     else:
         when = entry.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = Text.assemble((f"{when} {entry.run_id} ", "dim"), clean(entry.text.rstrip("\n")))
+        line = Text.assemble((f"{when} {entry.run_id} ", "dim"), clean_line(entry.text.rstrip("\n")))
         session.out.print(line, soft_wrap=True)
     session.out.file.flush()
 

@@ -15,8 +15,11 @@ from rich.text import Text
 
 from nanogrid.model import RunStatus
 
-#: What could move the cursor or recolour the terminal: functions write what they like.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: What could move the cursor, recolour the terminal or turn the reading direction: functions write what they like.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+#: The same where it can only stand inside a JSON text: there it can be escaped.
+_CONTROL_IN_JSON = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_SPACE = re.compile(r"[\n\t]+")
 #: Wide enough for every table: what is not a terminal has no width.
 _NO_WIDTH = 1000
 _STYLES = {
@@ -42,9 +45,19 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+def clean_line(text: str) -> str:
+    """The text as `clean` leaves it, on one line."""
+    return _SPACE.sub(" ", clean(text))
+
+
+def json_text(text: str) -> str:
+    """The same JSON with what a terminal might obey escaped."""
+    return _CONTROL_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
 def print_json(value: Any) -> None:
     """One JSON document on stdout, records with the fields of the HTTP API."""
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.write(json_text(msgspec.json.encode(value).decode()) + "\n")
 
 
 def print_output(console: Console, output: bytes) -> None:
@@ -52,7 +65,7 @@ def print_output(console: Console, output: bytes) -> None:
     if not console.is_terminal:
         sys.stdout.write(output.decode() + "\n")
         return
-    text = Text(clean(json.dumps(json.loads(output), indent=2, ensure_ascii=False)))
+    text = Text(json_text(json.dumps(json.loads(output), indent=2, ensure_ascii=False)))
     JSONHighlighter().highlight(text)
     console.print(text, soft_wrap=True)
 
@@ -63,7 +76,7 @@ def print_table(console: Console, headings: Sequence[str], rows: Iterable[Sequen
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(clean(cell)) if isinstance(cell, str) else cell for cell in row))
+        table.add_row(*(Text(clean_line(cell)) if isinstance(cell, str) else cell for cell in row))
     console.print(table)
 
 
@@ -71,7 +84,7 @@ def print_fields(console: Console, fields: Sequence[tuple[str, str | Text]]) -> 
     """Names and values, one pair to a line."""
     width = max(len(name) for name, _ in fields)
     for name, value in fields:
-        shown = Text(clean(value)) if isinstance(value, str) else value
+        shown = Text(clean_line(value)) if isinstance(value, str) else value
         console.print(Text.assemble((name.ljust(width + 2), "dim"), shown), soft_wrap=True)
 
 

@@ -13,6 +13,7 @@ from nanogrid.cli.exits import ExitCode
 from nanogrid.cli.render import (
     ago,
     clean,
+    clean_line,
     milliseconds,
     print_fields,
     print_json,
@@ -47,7 +48,7 @@ def run(
     session = session_of(context)
     if detach and wait is not None:
         raise ConfigError("--async does not wait, so that --wait makes no sense with it.", hint="Leave out one.")
-    value = _read_input(text)
+    value = read_input(text)
     with session.client() as client:
         if detach:
             _print_submitted(session, client.get_run(client.submit(name, value).run_id), as_json=as_json)
@@ -121,7 +122,7 @@ def redrive(context: typer.Context, run_id: _RunId, as_json: _Json = False) -> N
     print_json(again) if as_json else session.out.print(f"Run {again.run_id} is {again.status.value} again.")
 
 
-def _read_input(text: str) -> Raw:
+def read_input(text: str) -> Raw:
     """The input as the JSON text that it is. Raises `ConfigError` where it is none."""
     if text == "-":
         text, where = sys.stdin.read(), "stdin"
@@ -174,10 +175,10 @@ def _print_outcome(session: Session, ended: RunInfo) -> None:
     if ended.status is RunStatus.SUCCEEDED:
         print_output(session.out, bytes(ended.output_json))
     elif ended.error:
-        failed = Text.assemble((ended.error.type, "bold red"), f": {clean(ended.error.message)}")
+        failed = Text.assemble((clean_line(ended.error.type), "bold red"), f": {clean(ended.error.message)}")
         session.err.print(failed, soft_wrap=True)
         for frame in ended.error.stack_trace:
-            session.err.print(f"  {clean(frame)}", style="dim", soft_wrap=True)
+            session.err.print(f"  {clean_line(frame)}", style="dim", soft_wrap=True)
 
 
 def _summary(ended: RunInfo) -> Text:

@@ -25,7 +25,10 @@ def up(
     data: Annotated[Path | None, typer.Option(help="Folder that holds all state.")] = None,
     sandbox: Annotated[
         str | None,
-        typer.Option(help="auto, bubblewrap, or process: without isolation, for code that you trust as yourself."),
+        typer.Option(help="auto, bubblewrap, docker, or process: without isolation, for code you trust as yourself."),
+    ] = None,
+    docker_runtime: Annotated[
+        str | None, typer.Option(help="What Docker starts containers with, such as runsc (gVisor).")
     ] = None,
     allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Let other machines reach the address.")] = False,
     log_format: Annotated[str | None, typer.Option(help="human or json.")] = None,
@@ -40,6 +43,7 @@ def up(
         "port": port,
         "data": data,
         "sandbox": sandbox,
+        "docker_runtime": docker_runtime,
         "allow_remote": allow_remote or None,
         "log_format": log_format,
     }

@@ -18,7 +18,7 @@ from nanogrid.api.routes import ROUTES
 from nanogrid.api.services import Services
 from nanogrid.errors import NanoGridError, PlatformError
 from nanogrid.gateway.console import console_routes
-from nanogrid.gateway.head import check_host, check_origin, read_headers
+from nanogrid.gateway.head import check_host, check_origin, path_of, read_headers
 from nanogrid.gateway.intake import Disconnected, Intake
 from nanogrid.gateway.sending import send_answer, send_stream
 from nanogrid.observe import Log, Metrics
@@ -55,6 +55,10 @@ class Gateway:
         """End what would never end by itself; whoever waits for a run and is cancelled now is told why."""
         self._stopping.set()
 
+    def count_refusal(self, status: int) -> None:
+        """Count an answer to what never became a request."""
+        self._count(None, status)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         if scope["type"] != "http":
@@ -65,7 +69,7 @@ class Gateway:
             headers = read_headers(scope)
             check_host(headers, self._allowed_hosts)
             check_origin(headers)
-            route, params = self._router.find(scope["method"], scope["path"])
+            route, params = self._router.find(scope["method"], path_of(scope))
             answer = await self._handled(route, params, headers, scope, receive, request_id)
         except Disconnected:
             return
@@ -91,6 +95,8 @@ class Gateway:
     ) -> Answer | Stream:
         """The token comes before the body: nobody unknown makes the gateway keep a byte."""
         principal = None if route.public else self._auth.principal(headers.get("authorization"))
+        if route.method != "GET":
+            self._check_ready()
         body = await self._intake.read(headers, receive, limit=route.max_body) if route.max_body else b""
         request = Request(
             id=request_id,
@@ -103,6 +109,12 @@ class Gateway:
             principal=principal,
         )
         return await route.handler(request, self._services)
+
+    def _check_ready(self) -> None:
+        """A grid that drains still tells what there is, but changes nothing any more. Raises `PlatformError`."""
+        reason = self._services.ready()
+        if reason is not None:
+            raise PlatformError(f"the grid takes nothing new ({reason}).", hint="Ask again in a moment.")
 
     async def _streamed(self, answer: Stream, receive: Receive, send: Send, request_id: str) -> None:
         try:

@@ -4,7 +4,7 @@ from itertools import chain
 
 from starlette.types import Scope
 
-from nanogrid.errors import AddressTooLong, Forbidden, HeadersTooLarge, MalformedRequest, Misdirected
+from nanogrid.errors import AddressTooLong, Forbidden, HeadersTooLarge, MalformedRequest, Misdirected, NotFound
 
 MAX_ADDRESS_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 16 * 1024
@@ -20,6 +20,15 @@ def read_headers(scope: Scope) -> dict[str, str]:
         raise HeadersTooLarge(f"the headers are more than {MAX_HEADERS}, or than {MAX_HEADER_BYTES} bytes.")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
     return headers if len(headers) == len(raw) else _joined(raw)
+
+
+def path_of(scope: Scope) -> str:
+    """The path, decoded. Raises `NotFound` where a slash came encoded: it would be part of a name, and none has one."""
+    path: str = scope["path"]
+    raw = scope.get("raw_path") or b""
+    if b"%" in raw and b"%2f" in raw.lower():
+        raise NotFound(f"there is nothing under {path[:200]!r}.", hint="Names have no slash, not even an encoded one.")
+    return path
 
 
 def check_host(headers: dict[str, str], allowed: frozenset[str]) -> None:
@@ -41,9 +50,10 @@ def check_origin(headers: dict[str, str]) -> None:
 
 
 def host_name(host: str) -> str:
-    """The name or address in a Host header, without the port and the brackets around IPv6."""
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return name.lower().removesuffix(".")
+    """The name or address in a Host header, without the port and the brackets around IPv6; empty if it is neither."""
+    name, _, port = host[1:].partition("]") if host.startswith("[") else host.partition(":")
+    port = port.removeprefix(":")
+    return name.lower().removesuffix(".") if port.isdecimal() or not port else ""
 
 
 def _joined(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:

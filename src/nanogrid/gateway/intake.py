@@ -19,7 +19,7 @@ class Intake:
     def __init__(
         self, *, patience_s: float = 30.0, min_bytes_per_s: int = 1024, max_held_bytes: int = 256 * _MIB
     ) -> None:
-        """A body has `patience_s` seconds, and more as bytes arrive at `min_bytes_per_s` or faster.
+        """A body may pause for `patience_s` seconds, and be behind `min_bytes_per_s` by as many.
 
         `max_held_bytes` is how much of unfinished bodies is kept at once.
         """
@@ -44,7 +44,8 @@ class Intake:
 
     async def _rest(self, first: bytes, receive: Receive, limit: int, patience: asyncio.Timeout) -> bytes:
         pieces, size, more = [first], len(first), True
-        started = asyncio.get_running_loop().time()
+        time = asyncio.get_running_loop().time
+        started = time()
         self._hold(size)
         try:
             while more:
@@ -53,7 +54,7 @@ class Intake:
                 pieces.append(piece)
                 self._hold(len(piece))
                 size += len(piece)
-                patience.reschedule(started + self._patience_s + size / self._min_bytes_per_s)
+                patience.reschedule(min(started + size / self._min_bytes_per_s, time()) + self._patience_s)
                 more = message.get("more_body", False)
         except TooLarge as exc:
             raise _too_large(limit) from exc

@@ -1,101 +1,220 @@
-"""The HTTP protocol of one connection: uvicorn's, with a bound on the head and refusals in our own form."""
+"""The HTTP protocol of one connection: uvicorn's, with bounds, answers in order, and refusals in our own form.
+
+What uvicorn leaves open, and this closes: a head, a trailer or a chunk extension without end; a connection too many;
+an upgrade that swallows a body; a refusal that overtakes the answer before it.
+"""
 
 import asyncio
-import secrets
-from typing import Any
+import enum
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
 
 from nanogrid.api.errors import problem_answer
-from nanogrid.api.message import Answer
-from nanogrid.errors import HeadersTooLarge, MalformedRequest
+from nanogrid.errors import (
+    HeadersTooLarge,
+    MalformedRequest,
+    NanoGridError,
+    PlatformError,
+    SlowRequest,
+    TooManyRequests,
+)
+from nanogrid.gateway.gathering import Gathering
 from nanogrid.gateway.head import MAX_ADDRESS_BYTES, MAX_HEADER_BYTES
+from nanogrid.gateway.sending import encoded, new_request_id
+from nanogrid.gateway.upgrade import ParserBehindUpgrade
 
-#: What a request's head may take on the wire, before anything of it is understood.
-_MAX_HEAD = 2 * (MAX_ADDRESS_BYTES + MAX_HEADER_BYTES)
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
+
+#: What may come on the wire without a head becoming complete or a body growing by a byte.
+_MAX_OVERHEAD = 2 * (MAX_ADDRESS_BYTES + MAX_HEADER_BYTES)
+#: How many requests may wait for the one before them.
+_MAX_PIPELINED = 128
+
+
+class HoldUp(enum.Enum):
+    """What a client makes the server wait for while nobody works for it."""
+
+    #: A request's head.
+    HEAD = "head"
+    #: The rest of a body that nobody wants any more.
+    REST = "rest"
+    #: The client's end of a connection whose other end is closed.
+    CLOSE = "close"
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. The parser itself would collect a head without end."""
+    """One connection.
 
-    _head = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, with a transport that gathers what one turn of the loop writes."""
-        super().connection_made(Gathering(transport, self.loop))
-
-    def data_received(self, data: bytes) -> None:
-        """Parse what came, unless it is a head that has grown too large."""
-        super().data_received(data)
-        if self._between_heads():
-            self._head = 0
-            return
-        self._head += len(data)
-        if self._head > _MAX_HEAD and not self.transport.is_closing():
-            self._refuse(problem_answer(HeadersTooLarge(f"the head exceeds {_MAX_HEAD} bytes."), _request_id()))
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what is not HTTP."""
-        error = MalformedRequest("this is not HTTP/1.1 as the gateway reads it.")
-        self._refuse(problem_answer(error, _request_id()))
-
-    def _between_heads(self) -> bool:
-        # A scope is made when a head begins, and has a path when the head is complete.
-        return self.scope is None or "path" in self.scope  # type: ignore[redundant-expr]
-
-    def _refuse(self, answer: Answer) -> None:
-        head = (
-            f"HTTP/1.1 {answer.status} Refused\r\ncontent-type: {answer.media_type}\r\n"
-            f"content-length: {len(answer.body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + answer.body)
-        self.transport.close()
-
-
-class Gathering(asyncio.Transport):
-    """A transport that sends what is written in one turn of the event loop at once.
-
-    uvicorn writes an answer's head and its body one after the other; together they are one system call and one packet.
+    Requests are numbered by `_heads`. `_working` is the one that is being answered, or was last; those behind it wait
+    in uvicorn's `pipeline`, and uvicorn's `cycle` is the latest of all.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        """Everything but writing and closing is the transport's own."""
-        super().__init__()
-        self._transport = transport
-        self._call_soon = loop.call_soon
-        self._pieces: list[bytes] = []
-        self.is_closing = transport.is_closing  # type: ignore[method-assign]
-        self.pause_reading = transport.pause_reading  # type: ignore[method-assign]
-        self.resume_reading = transport.resume_reading  # type: ignore[method-assign]
+    transport: Gathering
 
-    def write(self, data: Any) -> None:
-        """Keep the bytes until the loop's next turn."""
-        if not self._pieces:
-            self._call_soon(self._flush)
-        self._pieces.append(data)
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        max_connections: int,
+        on_refusal: Callable[[int], None],
+    ) -> None:
+        """`max_connections` is how many the server has at once; `on_refusal` is called with each refusal's status."""
+        super().__init__(config, server_state, app_state, _loop)
+        self._max_connections = max_connections
+        self._on_refusal = on_refusal
+        self._working: RequestResponseCycle | None = None
+        self._heads = 0
+        self._in_body = False
+        self._overhead = 0
+        self._progress = False
+        self._refusal: NanoGridError | None = None
 
-    def close(self) -> None:
-        """Send what is left, then close."""
-        self._flush()
-        self._transport.close()
+    @property
+    def hold_up(self) -> tuple[HoldUp, int] | None:
+        """What the client makes the server wait for, and in which request; None while it does not."""
+        if self.transport.lingers:
+            return HoldUp.CLOSE, self._heads
+        if self._at_work or self.transport.is_closing():
+            return None
+        if self._in_body:
+            return HoldUp.REST, self._heads
+        # uvicorn ends a connection that idles between two requests; any byte stops its timer.
+        return None if self.timeout_keep_alive_task else (HoldUp.HEAD, self._heads)
 
-    def abort(self) -> None:
-        """Close at once."""
-        self._transport.abort()
+    def cut(self) -> None:
+        """End the connection for its hold-up; whoever has begun a request is told why."""
+        if self._in_head and not self.transport.lingers:
+            self._refuse(SlowRequest("the head did not arrive in time.", hint="Send it at once."))
+        else:
+            self.transport.drop()
 
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """As the transport says."""
-        return self._transport.get_extra_info(name, default)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, unless there are too many connections already."""
+        super().connection_made(Gathering(transport, self.loop, unread=self._is_unread))
+        if len(self.connections) > self._max_connections:
+            self._refuse(PlatformError("the grid has as many connections as it may.", hint="Close idle ones."))
 
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """As the transport does."""
-        self._transport.set_protocol(protocol)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request at work; uvicorn tells the latest one, which may still wait behind it."""
+        if self._working is not None and not self._working.response_complete:
+            self._working.disconnected = True
+            self._working.message_event.set()
+        super().connection_lost(exc)
 
-    def _flush(self) -> None:
-        pieces, self._pieces = self._pieces, []
-        if pieces and not self._transport.is_closing():
-            self._transport.writelines(pieces)
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, unless it leads nowhere."""
+        if self._refusal is not None or self.transport.lingers:
+            return
+        self._unset_keepalive_if_required()
+        self._progress = False
+        self._parse(data)
+        self._overhead = 0 if self._progress else self._overhead + len(data)
+        if self._overhead > _MAX_OVERHEAD:
+            self._refuse(HeadersTooLarge(f"{_MAX_OVERHEAD} bytes came, but no end of a head and nothing of a body."))
 
+    def on_headers_complete(self) -> None:
+        """Hand the request on, unless too many are waiting already."""
+        if len(self.pipeline) >= _MAX_PIPELINED:
+            self._refuse(TooManyRequests(f"more than {_MAX_PIPELINED} requests wait on this connection."))
+            # Stops the parser.
+            raise BufferError
+        super().on_headers_complete()
+        # What still comes as headers are trailers, and nobody would check these.
+        self.headers = []
+        self._heads += 1
+        self._in_body = self._progress = True
+        if self.expect_100_continue:
+            # Whoever is refused instead of told to continue may send the body nevertheless, or leave it out.
+            self.cycle.keep_alive = False
 
-def _request_id() -> str:
-    return f"req_{secrets.token_hex(8)}"
+    def on_body(self, body: bytes) -> None:
+        """Hand a piece of the body on."""
+        self._progress = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is there in full."""
+        if self.parser.should_upgrade():
+            # Its body, if it has one, is yet to come.
+            return
+        self._in_body, self._progress = False, True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Begin with the next request, or say what has been kept back until now."""
+        super().on_response_complete()
+        if self._refusal is not None and not self._at_work:
+            self._tell(self._refusal)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
+        self._working = cycle
+        super()._start_asgi_task(cycle, app)
+
+    @property
+    def _at_work(self) -> bool:
+        return self._working is not None and not self._working.response_complete
+
+    @property
+    def _in_head(self) -> bool:
+        # uvicorn makes a scope when a head begins, and puts the path into it when the head is complete.
+        return self.scope is not None and "path" not in self.scope  # type: ignore[redundant-expr]
+
+    def _is_unread(self) -> bool:
+        """Whether the client may send what nobody reads; in a flood of connections, nobody waits for that."""
+        flooded = len(self.connections) > 2 * self._max_connections
+        return not flooded and (self._in_body or self._refusal is not None)
+
+    def _parse(self, data: bytes) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+                behind = ParserBehindUpgrade(self)
+                self.parser = behind.parser
+                behind.begin(self.scope["headers"])
+            except httptools.HttpParserError:
+                self._refuse(MalformedRequest("this is not HTTP/1.1 as the gateway reads it."))
+                return
+            else:
+                return
+
+    def _refuse(self, error: NanoGridError) -> None:
+        """Read nothing more; tell the client why as soon as all that it asked before is answered, and close."""
+        if self._refusal is not None or self.transport.is_closing():
+            return
+        self._refusal = error
+        self.flow.pause_reading()
+        # There are three cases: the broken request is the one at work, it waits behind others, or it has not begun.
+        if self._in_body and self._working is self.cycle:
+            self._break_off(error)
+            return
+        if self._in_body:
+            self.pipeline.popleft()
+        if not self._at_work:
+            self._tell(error)
+
+    def _break_off(self, error: NanoGridError) -> None:
+        """The body of the request at work is broken: no two answers to one request."""
+        if self.cycle.response_started:
+            self.transport.close()
+        else:
+            self._tell(error)
+
+    def _tell(self, error: NanoGridError) -> None:
+        if self.transport.is_closing():
+            return
+        request_id = new_request_id()
+        answer = problem_answer(error, request_id)
+        self._on_refusal(answer.status)
+        self.transport.write(encoded(answer, request_id))
+        self.transport.close()

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import secrets
+from http import HTTPStatus
 
 from starlette.types import Receive, Send
 
@@ -39,6 +41,19 @@ async def send_stream(
     for failure in failures:
         if isinstance(failure, Exception):
             raise failure
+
+
+def encoded(answer: Answer, request_id: str) -> bytes:
+    """A whole answer as it goes over the wire, the last one of its connection."""
+    length = (b"content-length", str(len(answer.body)).encode())
+    headers = dict([*_headers(answer, request_id), length, (b"connection", b"close")])
+    head = b"HTTP/1.1 %d %b\r\n" % (answer.status, HTTPStatus(answer.status).phrase.encode())
+    return head + b"".join(b"%b: %b\r\n" % header for header in headers.items()) + b"\r\n" + answer.body
+
+
+def new_request_id() -> str:
+    """A name for a request that never got far enough to be counted."""
+    return f"req_{secrets.token_hex(8)}"
 
 
 def _headers(answer: Answer | Stream, request_id: str) -> list[tuple[bytes, bytes]]:

@@ -26,8 +26,8 @@ def main(path, program, *arguments):
     control, output = receive(path)
     for number in (1, 2):
         os.dup2(output, number)
-    # First out of the way: either of them may have the number that the other is to get.
-    os.dup2(os.dup(control), CONTROL)
+    os.dup2(control, CONTROL)
+    os.set_inheritable(CONTROL, True)  # where it had that number already, dup2 did nothing
     os.closerange(CONTROL + 1, 64)
     # Whoever reads the environment of the runtime's process finds nothing of the image.
     os.execve(find(program), [program, *arguments, str(CONTROL)], {})

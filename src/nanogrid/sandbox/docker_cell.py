@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,16 +10,17 @@ from nanogrid.errors import SandboxBroken, SandboxUnavailable
 from nanogrid.model import Function
 from nanogrid.sandbox import processes
 from nanogrid.sandbox.cell import Cell, Ending
-from nanogrid.sandbox.docker_memory import MemoryGroup
+from nanogrid.sandbox.docker_memory import MemoryGroup, find_memory_group, is_first_of
 from nanogrid.sandbox.docker_policy import CODE
 from nanogrid.sandbox.engine import Engine
+from nanogrid.sandbox.spawner import Ends
 from nanogrid.sandbox.workspace import Slot, link_tree, remove_tree
 
 _MB = 1024 * 1024
-#: A shell's way, and that of a container's first process, to tell of a signal: this and its number.
+#: A container's first process tells of a signal as a shell does: by this and its number.
 _SIGNAL_BASE = 128
-#: The engine's machine may count processes in another way than we do, where we are in a container ourselves.
-_UNKNOWN = 0
+#: How much of what a runtime said before it failed to start is worth an error message, in bytes.
+_LAST_WORDS = 2048
 
 
 class DockerCell(Cell):
@@ -29,34 +29,35 @@ class DockerCell(Cell):
     def __init__(
         self,
         engine: Engine,
-        container: str,
+        name: str,
         slot: Slot,
-        control: socket.socket,
-        output: int,
+        ends: Ends,
         on_gone: Callable[["DockerCell"], None],
         *,
-        memory: int,
+        memory_bytes: int,
     ) -> None:
-        """Owns container and slot. `memory` is what the container is allowed so far, in bytes.
+        """Owns the slot, and the container of that name from when there is one; `memory_bytes` is its limit.
 
         `on_gone` is called once, when nothing of the cell is left.
         """
-        self.control = control
-        self.output = output
-        self.container = container
+        self.control = ends.control
+        self.output = ends.output
+        self.name = name
         self.slot = slot
-        #: The container's first process; 0 where it is not known.
-        self.first = _UNKNOWN
+        #: The container's first process; 0 as long as it is not known.
+        self.first = 0
         self._engine = engine
-        self._memory = memory
+        self._memory_bytes = memory_bytes
         self._memory_group: MemoryGroup | None = None
         self._on_gone = on_gone
         self._killing: asyncio.Task[None] | None = None
 
-    def know(self, first: int, memory_group: MemoryGroup | None) -> None:
-        """Take the short ways from now on, where there are any."""
-        self.first = first
-        self._memory_group = memory_group
+    async def find_process(self, container: str) -> None:
+        """Find the running container, of which this is the id, without the engine from now on, where that can be."""
+        pid = (await self._engine.state(container)).pid
+        if is_first_of(pid, container):
+            self.first = pid
+            self._memory_group = find_memory_group(pid)
 
     async def place(self, function: Function, code: Path) -> str:
         """See `Cell`. Raises `SandboxBroken`."""
@@ -69,21 +70,23 @@ class DockerCell(Cell):
 
     async def ended(self) -> Ending:
         """See `Cell`. Raises `SandboxBroken` where the engine can't say."""
-        # First: the group goes with the container, and the engine hears of it later than it hears of the end.
-        killed = self._memory_group is not None and self._memory_group.out_of_memory()
+        # First: the group goes with the container, and the engine may hear of the end before it hears of the reason.
+        ran_out = self._memory_group is not None and self._memory_group.out_of_memory()
         try:
-            code = await self._engine.wait(self.container)
-            state = await self._engine.state(self.container)
+            code = await self._engine.wait(self.name)
+            ran_out = ran_out or (await self._engine.state(self.name)).out_of_memory
         except SandboxUnavailable as exc:
             raise SandboxBroken(f"how a container has ended can't be known: {exc}") from exc
-        out_of_memory = killed or state.out_of_memory
         if code > _SIGNAL_BASE:
-            return Ending(signal=_signal_name(code - _SIGNAL_BASE), out_of_memory=out_of_memory)
-        return Ending(exit_code=code, out_of_memory=out_of_memory)
+            return Ending(signal=_signal_name(code - _SIGNAL_BASE), out_of_memory=ran_out)
+        return Ending(exit_code=code, out_of_memory=ran_out)
 
     async def kill(self) -> None:
-        """See `Cell`. Raises `SandboxUnavailable` where the engine could not; then it may be tried again."""
-        if self._killing is None or _failed(self._killing):
+        """See `Cell`. Raises `SandboxUnavailable` where the engine could not; it may be tried again then.
+
+        Cancelling it does not stop it.
+        """
+        if self._killing is None or _has_failed(self._killing):
             self._killing = asyncio.create_task(self._end())
         await asyncio.shield(self._killing)
 
@@ -94,33 +97,36 @@ class DockerCell(Cell):
 
     def memory_mb(self) -> float:
         """See `Cell`. Takes some 30 microseconds for each process."""
-        if self.first == _UNKNOWN:
-            return 0.0
-        return sum(map(processes.resident_bytes, processes.family(self.first))) / _MB
+        return sum(map(processes.resident_bytes, processes.family(self.first))) / _MB if self.first else 0.0
+
+    def last_words(self) -> str:
+        """What it has said so far, for a message."""
+        try:
+            return os.read(self.output, _LAST_WORDS).decode(errors="replace").strip() or "nothing"
+        except BlockingIOError:
+            return "nothing"
 
     async def _allow(self, size: int) -> None:
-        """A container begins with what the smallest function has, so that the limit is only ever raised."""
-        if size <= self._memory:
+        # It begins with what the smallest function may have, so the limit is only ever raised.
+        if size <= self._memory_bytes:
             return
-        if self._memory_group is not None and self._memory_group.writable:
-            self._memory_group.raise_limit(size)
-        else:
-            await self._engine.limit_memory(self.container, size)
-        self._memory = size
+        if self._memory_group is None or not self._memory_group.raise_limit(size):
+            await self._engine.limit_memory(self.name, size)
+        self._memory_bytes = size
 
     async def _end(self) -> None:
-        await self._engine.remove(self.container)
+        await self._engine.remove(self.name)
         await asyncio.to_thread(remove_tree, self.slot.folder)
         self._on_gone(self)
 
 
 def _fill(source: Path, target: Path) -> None:
-    # Linked, not copied: the files are ours, and what is inside is another user and sees them read-only.
+    # Linked, not copied: what is inside is another user, and sees them read-only.
     for _ in link_tree(source, target):
         pass
 
 
-def _failed(task: asyncio.Task[None]) -> bool:
+def _has_failed(task: asyncio.Task[None]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
 
 

@@ -5,21 +5,24 @@ Each line answers a probe under `tests/hostile/`. What an image contains is deci
 
 from pathlib import Path
 
-from nanogrid.model import Record
+from msgspec import field
+
+from nanogrid.model import Network, Record
 from nanogrid.sandbox.limits import Limits
+from nanogrid.sandbox.seccomp import docker_profile
 
 #: Where things are inside.
 CODE = "/code"
 DOOR = "/door"
-#: The user of every function: nobody, with no group besides.
-_NOBODY = "65534:65534"
+#: The user of every function, and its only group.
+NOBODY = 65_534
 #: Labels, by which a grid finds its own containers again.
 GRID, RUNTIME, NETWORK = "nanogrid.grid", "nanogrid.runtime", "nanogrid.network"
 #: How many files fit into /tmp; each costs the kernel a kilobyte even when it is empty.
 _TMP_FILES = 10_000
 #: The kernel counts processes by user, and the users of all containers are one: a limit that bit would let one function
 #: stop all others. What counts for each container alone is its PidsLimit; this only makes that no limit is infinite.
-_PROCESSES_OF_ALL = 1_000_000
+_PROCESSES_OF_ALL = 32_768
 #: When the machine runs out of memory, functions go before the platform does.
 _OOM_SCORE = 500
 
@@ -51,11 +54,34 @@ _MASKED = [
     "/proc/timer_stats",
     "/proc/vmallocinfo",
 ]
-_READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"]
+#: Where there is nobody to be asked.
+_MASKED_WITHOUT_NETWORK = ["/etc/resolv.conf"]
+_READ_ONLY = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    # The first process has the function's own user, and its memory is no business of the function's. No more of it than
+    # this: runc still is the first process when these are set, and needs the rest.
+    "/proc/1/mem",
+    "/proc/1/task/1/mem",
+]
+
+
+class Options(Record, frozen=True, kw_only=True):
+    """The same for all containers of a grid."""
+
+    limits: Limits = Limits()
+    #: How many processors' worth of time each may use; 0 is all that there are.
+    cpus: float = 0.0
+    #: What the engine starts containers with, such as `runsc`; empty is its default.
+    docker_runtime: str = ""
+    #: What a function may ask of the kernel: a Docker profile, as JSON.
+    seccomp: str = field(default_factory=docker_profile)
 
 
 class Walls(Record, frozen=True, kw_only=True):
-    """What differs from grid to grid, runtime to runtime and cell to cell."""
+    """What differs from container to container."""
 
     grid: str
     runtime: str
@@ -66,66 +92,64 @@ class Walls(Record, frozen=True, kw_only=True):
     #: The folders on this machine that are mounted at `CODE` and `DOOR`.
     code: Path
     door: Path
-    #: The name of the engine's network.
-    network: str
-    limits: Limits
-    #: Until a function is placed, in bytes.
-    memory: int
-    #: A Docker profile, as JSON.
-    seccomp: str
-    #: How many processors' worth of time; None is all there are.
-    cpus: float | None = None
-    #: What the engine starts containers with, such as `runsc`; empty is its default.
-    docker_runtime: str = ""
+    network: Network
+    #: What the engine calls the network.
+    engine_network: str
+    #: Whom to ask for addresses, where there is a network.
+    name_servers: list[str]
+    #: The limit until a function is placed.
+    memory_bytes: int
 
 
-def container(walls: Walls) -> dict[str, object]:
+def container(walls: Walls, options: Options) -> dict[str, object]:
     """The body of `POST /containers/create`."""
     return {
         "Image": walls.image,
-        "User": _NOBODY,
+        "User": f"{NOBODY}:{NOBODY}",
         "WorkingDir": "/",
         "Hostname": "fn",
         # A name without a value takes away what the image or the engine would set.
         "Env": [name for name in ("HOSTNAME", *walls.unset) if name != "PATH"],
         "Healthcheck": {"Test": ["NONE"]},
-        "Labels": {GRID: walls.grid, RUNTIME: walls.runtime, NETWORK: walls.network},
-        "HostConfig": {**_walls(walls), **_limits(walls)},
+        "Labels": {GRID: walls.grid, RUNTIME: walls.runtime, NETWORK: walls.network.value},
+        "HostConfig": {**_walls(walls, options), **_limits(walls, options)},
     }
 
 
-def _walls(walls: Walls) -> dict[str, object]:
+def _walls(walls: Walls, options: Options) -> dict[str, object]:
     return {
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
-        "Privileged": False,
-        "SecurityOpt": ["no-new-privileges", f"seccomp={walls.seccomp}"],
-        "NetworkMode": walls.network,
+        "SecurityOpt": ["no-new-privileges", f"seccomp={options.seccomp}"],
+        "NetworkMode": walls.engine_network,
+        "Dns": walls.name_servers,
+        # The filter in front of the network reads version 4 only.
+        "Sysctls": {"net.ipv6.conf.all.disable_ipv6": "1"} if walls.network is Network.OUTBOUND else {},
         "IpcMode": "private",
         "CgroupnsMode": "private",
-        "MaskedPaths": _MASKED,
+        "MaskedPaths": [*_MASKED, *(_MASKED_WITHOUT_NETWORK if walls.network is Network.NONE else [])],
         "ReadonlyPaths": _READ_ONLY,
         "Mounts": [_read_only(walls.code, CODE), _read_only(walls.door, DOOR)],
         # Docker would add noexec; programs that a function unpacks there shall start.
-        "Tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={walls.limits.tmp_bytes},nr_inodes={_TMP_FILES}"},  # noqa: S108 - the cell's own
-        "ShmSize": walls.limits.shm_bytes,
+        "Tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={options.limits.tmp_bytes},nr_inodes={_TMP_FILES}"},  # noqa: S108 - the cell's own
+        "ShmSize": options.limits.shm_bytes,
         # What a function writes goes through the pipe that it is given, and never through the engine.
         "LogConfig": {"Type": "none"},
         # A first process that reaps, and that is not the runtime: signals to process 1 are not what they are to others.
         "Init": True,
-        **({"Runtime": walls.docker_runtime} if walls.docker_runtime else {}),
+        **({"Runtime": options.docker_runtime} if options.docker_runtime else {}),
     }
 
 
-def _limits(walls: Walls) -> dict[str, object]:
-    limits = walls.limits
+def _limits(walls: Walls, options: Options) -> dict[str, object]:
+    limits = options.limits
     return {
         # Equal: no swap.
-        "Memory": walls.memory,
-        "MemorySwap": walls.memory,
+        "Memory": walls.memory_bytes,
+        "MemorySwap": walls.memory_bytes,
         # One more for the first process.
         "PidsLimit": limits.max_processes + 1,
-        "NanoCpus": int((walls.cpus or 0) * 1e9),
+        "NanoCpus": int(options.cpus * 1e9),
         "OomScoreAdj": _OOM_SCORE,
         "Ulimits": [
             _ulimit("nofile", limits.max_open_files),

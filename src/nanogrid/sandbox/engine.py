@@ -31,6 +31,10 @@ class _Waited(msgspec.Struct, rename="pascal"):
     status_code: int
 
 
+class _Network(msgspec.Struct, rename="pascal"):
+    options: dict[str, str]
+
+
 class _Refused(msgspec.Struct):
     message: str = ""
 
@@ -132,10 +136,10 @@ class Engine:
 
     # Networks
 
-    async def networks(self, name: str) -> list[str]:
-        """The ids of the networks with exactly that name."""
-        params = {"filters": msgspec.json.encode({"name": [f"^{name}$"]}).decode()}
-        return [found.id for found in await self._get("/networks", list[_Id], params=params)]
+    async def network_options(self, name: str) -> dict[str, str] | None:
+        """How the network of that name was made; None where there is none."""
+        answer = await self._call("GET", f"/networks/{name}", also=(404,))
+        return None if answer.status_code == httpx.codes.NOT_FOUND else _read(answer, _Network).options
 
     async def create_network(self, network: Mapping[str, object]) -> None:
         """Make a network."""

@@ -10,7 +10,7 @@ from nanogrid.backends.local.database import open_database
 from nanogrid.backends.local.dead_letters import LocalDeadLetters
 from nanogrid.backends.local.folder_lock import locked_folder
 from nanogrid.backends.local.log_feed import LocalLogFeed
-from nanogrid.backends.local.recovery import requeue_orphans
+from nanogrid.backends.local.recovery import bury_dead, requeue_orphans
 from nanogrid.backends.local.registry import LocalRegistry
 from nanogrid.backends.local.result_bus import LocalResultBus
 from nanogrid.backends.local.run_store import LocalRunStore
@@ -66,6 +66,7 @@ async def open_local(
         stack.callback(task_queue.close)
         await task_queue.load()
         await requeue_orphans(registry, run_store, task_queue, journal)
+        await bury_dead(registry, run_store, journal)
         yield LocalBackend(
             code_store=LocalCodeStore(folder / "code"),
             registry=registry,

@@ -66,11 +66,11 @@ class Mirror(Generic[V]):
             count, weight = count + len(flying.changes), weight + flying.weight
         return count >= _FULL_COUNT or weight >= _FULL_BYTES
 
-    def put(self, key: str, value: V | None, *, weight: int = 0) -> None:
-        """Write the change soon; `weight` is what it holds in memory until then, in bytes."""
+    def put(self, key: str, value: V | None, *, weight: int = 0, at_once: bool = False) -> None:
+        """Write the change soon, or `at_once`; `weight` is what it holds in memory until then, in bytes."""
         self._add(key, value, weight)
         self._dirty.awaited.discard(key)
-        if len(self._dirty.changes) >= _FLUSH_COUNT or self._dirty.weight >= _FLUSH_BYTES:
+        if at_once or len(self._dirty.changes) >= _FLUSH_COUNT or self._dirty.weight >= _FLUSH_BYTES:
             self._enlist()
         else:
             self._flush_within(_FLUSH_S)

@@ -37,6 +37,8 @@ class LocalRunStore(RunStore):
         self._live: dict[str, LiveRun] = {}
         #: What memory knows and the disk does not: plain runs that live, and whatever is written later.
         self._unsaved: dict[str, Saved] = {}
+        #: Runs that are forgotten, though the disk may still have them.
+        self._withdrawn: set[str] = set()
         self._recent = RecentRuns()
         self._ended_count = 0
         self._pruning = False
@@ -72,11 +74,16 @@ class LocalRunStore(RunStore):
         return run
 
     async def withdraw(self, run_id: str) -> None:
-        """See the port."""
+        """See the port. Never raises: what the disk does not forget now it forgets later."""
         live = self._live.pop(run_id, None)
         self._unsaved.pop(run_id, None)
-        if live is not None and live.durable:
-            await asyncio.shield(self._mirror.write(run_id, None))
+        if live is None or not live.durable:
+            return
+        self._withdrawn.add(run_id)
+        written = self._mirror.write(run_id, None)
+        written.add_done_callback(partial(self._withdrew, run_id))
+        with suppress(StoreUnavailable):
+            await asyncio.shield(written)
 
     async def persist(self, run_id: str) -> None:
         """See the port. What comes after is durable too."""
@@ -92,7 +99,9 @@ class LocalRunStore(RunStore):
         """See the port. Never waits for the disk: a start that a crash takes back is followed by another."""
         live = await self._settled(run_id)
         live.fence(attempt)
-        self._change(live, live.begin(attempt, self._clock.now()))
+        # Later attempts are on their way to the disk before the function is: a crash counts as a failure of tasks whose
+        # run had begun, and one that kills the grid within moments has to be known by it some day.
+        self._change(live, live.begin(attempt, self._clock.now()), at_once=attempt > 1)
         return live.in_full()
 
     async def finish(self, run_id: str, attempt: int, outcome: Outcome) -> Run:
@@ -132,7 +141,8 @@ class LocalRunStore(RunStore):
         wanted = run_table.Listing(function_id, status, before)
         # Taken before the disk is read: what is written meanwhile must not fall between the two.
         unsaved = {run_id: saved.run for run_id, saved in self._unsaved.items()}
-        select = partial(run_table.select_page, listing=wanted, limit=limit + 1, hidden=unsaved.keys())
+        hidden = unsaved.keys() | self._withdrawn
+        select = partial(run_table.select_page, listing=wanted, limit=limit + 1, hidden=hidden)
         found = await self._database.read(select) + [run for run in unsaved.values() if wanted.has(run)]
         found.sort(key=lambda run: run.run_id, reverse=True)
         page = found[:limit]
@@ -178,6 +188,10 @@ class LocalRunStore(RunStore):
             live.durable = True
             self._live[live.run.run_id] = live
 
+    def _withdrew(self, run_id: str, written: asyncio.Future[None]) -> None:
+        if written.exception() is not None:
+            self._mirror.put(run_id, None)
+
     async def _settled(self, run_id: str) -> LiveRun:
         """The live run, when no change of it is on its way to the disk. Raises `RunEnded`, `RunNotFound`."""
         live = self._live.get(run_id)
@@ -189,12 +203,12 @@ class LocalRunStore(RunStore):
             raise RunEnded(f"the run {run_id} has ended already: {run.status}.")
         return live
 
-    def _change(self, live: LiveRun, run: Run) -> None:
+    def _change(self, live: LiveRun, run: Run, *, at_once: bool = False) -> None:
         """The live run is like this now; where it is durable the disk hears of it soon."""
         live.run = run
         saved = self._unsaved[run.run_id] = live.saved(run)
         if live.durable:
-            self._mirror.put(run.run_id, saved, weight=size_of(run))
+            self._mirror.put(run.run_id, saved, weight=size_of(run), at_once=at_once)
 
     def _end_plain(self, live: LiveRun, run: Run) -> None:
         del self._live[run.run_id]
@@ -226,6 +240,8 @@ class LocalRunStore(RunStore):
     def _saved(self, changes: Changes[Saved]) -> None:
         """These are on disk: what memory still thought unsaved, and has not changed since, is saved."""
         for run_id, saved in changes.items():
+            if saved is None:
+                self._withdrawn.discard(run_id)
             if saved is None or self._unsaved.get(run_id) is not saved:
                 continue
             del self._unsaved[run_id]
@@ -254,6 +270,8 @@ class LocalRunStore(RunStore):
         saved = self._unsaved.get(run_id)
         if saved is not None and saved.input is not None:
             return structs.replace(saved.run, input=saved.input)
+        if run_id in self._withdrawn:
+            return None
         return self._recent.get(run_id) or await self._database.read(partial(run_table.select_run, run_id=run_id))
 
 

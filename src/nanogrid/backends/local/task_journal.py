@@ -12,11 +12,21 @@ from nanogrid.backends.local.database import Database
 from nanogrid.backends.local.lanes import QueuedTask
 from nanogrid.backends.local.mirror import Changes, Mirror, delete_keys, put_rows
 from nanogrid.errors import DeadLetterNotFound
-from nanogrid.model import DeadLetter, Task
+from nanogrid.model import DeadLetter, Record, RunStatus, Task
 
 _encoder = msgspec.json.Encoder()
 _task_decoder = msgspec.json.Decoder(Task)
 _letter_decoder = msgspec.json.Decoder(DeadLetter)
+
+
+class _Begun(Record, frozen=True, kw_only=True):
+    """What of a run tells whether an attempt had begun."""
+
+    status: RunStatus
+    attempt: int
+
+
+_begun_decoder = msgspec.json.Decoder(_Begun)
 
 
 class _Fare(NamedTuple):
@@ -42,7 +52,10 @@ class TaskJournal:
         await self._mirror.close()
 
     async def tasks(self) -> list[QueuedTask]:
-        """All tasks, oldest first. One that was leased when the last grid ended counts that as a failure."""
+        """All tasks, oldest first.
+
+        One that was leased when the last grid ended counts that as a failure, unless its attempt had not even begun.
+        """
         return await self._database.read(_select_tasks)
 
     def add(self, entry: QueuedTask) -> asyncio.Future[None]:
@@ -80,6 +93,10 @@ class TaskJournal:
         """Make the dead letter a task again, its failures forgotten. Atomic. Raises `DeadLetterNotFound`."""
         await self._database.write(partial(_exhume, run_id=run_id), done)
 
+    async def unburied(self) -> list[str]:
+        """Ids of the dead runs that have neither a letter nor a task."""
+        return await self._database.read(_select_unburied)
+
     async def letters(self, *, limit: int, before: int) -> list[tuple[int, DeadLetter]]:
         """Numbered dead letters, newest first, up to `limit` with smaller numbers than `before`."""
         return await self._database.read(partial(_select_letters, limit=limit, before=before))
@@ -95,7 +112,7 @@ def _save(connection: sqlite3.Connection, changes: Changes[_Fare]) -> None:
     gone = [run_id for run_id, fare in changes.items() if not fare]
     put_rows(connection, "INSERT OR REPLACE INTO tasks (run_id, record)", tasks)
     put_rows(connection, "INSERT OR REPLACE INTO task_fares (run_id, attempt, failures, leased)", fares)
-    # What is on the queue is no dead letter: a crash between reopening a run and redriving its task leaves it as one.
+    # What is on the queue is no dead letter.
     delete_keys(connection, "DELETE FROM dead_letters WHERE run_id IN", [run_id for run_id, _ in tasks])
     delete_keys(connection, "DELETE FROM tasks WHERE run_id IN", gone)
     delete_keys(connection, "DELETE FROM task_fares WHERE run_id IN", gone)
@@ -103,12 +120,26 @@ def _save(connection: sqlite3.Connection, changes: Changes[_Fare]) -> None:
 
 def _select_tasks(connection: sqlite3.Connection) -> list[QueuedTask]:
     rows = connection.execute(
-        "SELECT record, attempt, failures + leased FROM tasks JOIN task_fares USING (run_id) ORDER BY run_id"
+        "SELECT tasks.record, attempt, failures, leased, CASE WHEN leased THEN runs.record END "
+        "FROM tasks JOIN task_fares USING (run_id) LEFT JOIN runs USING (run_id) ORDER BY run_id"
     )
     return [
-        QueuedTask(_task_decoder.decode(record), durable=True, attempt=attempt, failures=failures)
-        for record, attempt, failures in rows
+        QueuedTask(
+            _task_decoder.decode(record),
+            durable=True,
+            attempt=attempt,
+            failures=failures + (leased and _had_begun(run, attempt)),
+        )
+        for record, attempt, failures, leased, run in rows
     ]
+
+
+def _had_begun(record: bytes | None, attempt: int) -> bool:
+    """Whether that attempt at the run was on its way in a sandbox, as far as is known."""
+    if record is None:
+        return True
+    run = _begun_decoder.decode(record)
+    return run.status is not RunStatus.QUEUED and run.attempt == attempt
 
 
 def _bury(connection: sqlite3.Connection, *, entry: QueuedTask, letter: DeadLetter) -> None:
@@ -126,6 +157,14 @@ def _exhume(connection: sqlite3.Connection, *, run_id: str) -> QueuedTask:
     entry = QueuedTask(_task_decoder.decode(row[0]), durable=True, attempt=row[1])
     _save(connection, {run_id: _fare(entry, task=entry.task)})
     return entry
+
+
+def _select_unburied(connection: sqlite3.Connection) -> list[str]:
+    rows = connection.execute(
+        "SELECT run_id FROM runs WHERE status = 'dead' "
+        "AND run_id NOT IN (SELECT run_id FROM dead_letters) AND run_id NOT IN (SELECT run_id FROM tasks)"
+    )
+    return [run_id for (run_id,) in rows]
 
 
 def _select_letters(connection: sqlite3.Connection, *, limit: int, before: int) -> list[tuple[int, DeadLetter]]:

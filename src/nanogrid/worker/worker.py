@@ -11,15 +11,15 @@ from collections.abc import AsyncIterator
 from msgspec import structs
 
 from nanogrid.clock import Clock, milliseconds
-from nanogrid.errors import FunctionNotFound, LeaseLost, PlatformError, RunEnded, RunNotFound
+from nanogrid.errors import FunctionNotFound, LeaseLost, PlatformError, RunEnded, RunNotFound, StoreUnavailable
 from nanogrid.model import (
     MAX_PLATFORM_FAILURES,
     ErrorKind,
     Function,
     Lease,
-    LogLine,
     Mode,
     Outcome,
+    Run,
     RunError,
     RunStatus,
     Usage,
@@ -37,16 +37,15 @@ from nanogrid.ports import (
     SandboxPool,
     TaskQueue,
 )
+from nanogrid.worker.live_lines import LiveLines
 
 #: How long one `receive` waits before it asks again, in seconds.
 _RECEIVE_WAIT_S = 20.0
-#: How much of a run's output is passed on live within a second, in bytes; the rest is in the run's logs.
-_LIVE_BYTES = 64 * 1024
-#: A line without an end is passed on in pieces of this size, in bytes.
-_LONGEST_LINE = 8192
 #: First pause before a failed asynchronous run is tried again; it doubles up to the last, in seconds.
 _FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 300.0
+#: How long an outcome waits before it is offered again to a store that is away, in seconds.
+_STORE_AWAY_S = 1.0
 
 
 class Worker:
@@ -81,6 +80,7 @@ class Worker:
         self._max_running = max_running
         # What it works on: run id -> lease and the asyncio task that holds it.
         self._held: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
+        # Receipts of leases whose run was cancelled.
         self._cancelled: set[str] = set()
         self._room = asyncio.Event()
         self._room.set()
@@ -122,6 +122,10 @@ class Worker:
 
     def _hold(self, lease: Lease) -> None:
         run_id = lease.task.run_id
+        earlier = self._held.get(run_id)
+        if earlier is not None:
+            # Its lease ran out unnoticed, or the task were not here again: whatever it does is for nothing.
+            earlier[1].cancel()
         task = asyncio.create_task(self._work(lease))
         self._held[run_id] = (lease, task)
         if len(self._held) >= self._max_running:
@@ -131,24 +135,46 @@ class Worker:
         """One lease from start to end: every way out has answered for the run or given the task back."""
         run_id = lease.task.run_id
         try:
-            await self._attempt(lease)
-        except (RunEnded, RunNotFound):
-            # Cancelled, finished by a later attempt, or withdrawn: the task is nobody's any more.
-            await self._ack(lease)
+            await self._answer_for(lease)
         except LeaseLost:
             self._log.warning("worker.lease_lost", run_id=run_id, attempt=lease.attempt)
         except PlatformError as exc:
             await self._platform_failed(lease, exc)
         except asyncio.CancelledError:
-            if run_id not in self._cancelled:
+            if lease.receipt not in self._cancelled:
                 raise
             await self._ack(lease)
         except Exception as exc:  # noqa: BLE001 - the loop's top: a fault of ours must not lose the task
             await self._platform_failed(lease, PlatformError(f"{type(exc).__name__}: {exc}"))
         finally:
-            self._cancelled.discard(run_id)
-            del self._held[run_id]
+            self._cancelled.discard(lease.receipt)
+            if self._held[run_id][0] is lease:
+                del self._held[run_id]
             self._room.set()
+
+    async def _answer_for(self, lease: Lease) -> None:
+        try:
+            await self._attempt(lease)
+        except (RunEnded, RunNotFound):
+            await self._let_go(lease)
+
+    async def _let_go(self, lease: Lease) -> None:
+        """The run wants no attempt: it was withdrawn, or has ended, or a later attempt has it.
+
+        Whoever ended it may have died before he could tell, so it is told again.
+        """
+        try:
+            run = await self._run_store.get(lease.task.run_id)
+        except RunNotFound:
+            await self._ack(lease)
+            return
+        if run.status is RunStatus.DEAD:
+            # Either it is being redriven, and will be open in a moment; or that stopped halfway, and it goes back.
+            await self._give_back(lease, "the run is dead, and was not reopened")
+            return
+        if run.status in (RunStatus.SUCCEEDED, RunStatus.FAILED):
+            await self._result_bus.publish(run)
+        await self._ack(lease)
 
     async def _attempt(self, lease: Lease) -> None:
         task = lease.task
@@ -172,7 +198,7 @@ class Worker:
 
     async def _run_claimed(self, lease: Lease, function: Function, claim: Claim) -> None:
         task = lease.task
-        lines = _LogLines(self._log_feed, self._clock, task.run_id, task.function_id)
+        lines = LiveLines(self._log_feed, self._clock, task.run_id, task.function_id)
         try:
             run = await self._run_store.start(task.run_id, lease.attempt)
             call = Invocation(
@@ -199,7 +225,7 @@ class Worker:
         error = reply.error
         if error is not None and lease.task.mode is Mode.ASYNC and retried < function.retries:
             again = Outcome(status=RunStatus.QUEUED, error=error, logs=reply.logs, usage=usage)
-            await self._run_store.finish(lease.task.run_id, lease.attempt, again)
+            await self._store(lease, again)
             pause = min(_FIRST_RETRY_S * 2**retried, _LAST_RETRY_S)
             await self._task_queue.release(lease, delay_s=pause, failed=False)
             return
@@ -210,10 +236,19 @@ class Worker:
 
     async def _finish(self, lease: Lease, outcome: Outcome) -> None:
         """Store, publish, ack: in this order, so that whoever is woken finds the truth, and no ack loses a result."""
-        run = await self._run_store.finish(lease.task.run_id, lease.attempt, outcome)
+        run = await self._store(lease, outcome)
         await self._result_bus.publish(run)
         await self._ack(lease)
         self._count(outcome)
+
+    async def _store(self, lease: Lease, outcome: Outcome) -> Run:
+        """Store the outcome. While the store is away it is kept: running the function again would repair nothing."""
+        while True:
+            try:
+                return await self._run_store.finish(lease.task.run_id, lease.attempt, outcome)
+            except StoreUnavailable as exc:
+                self._log.warning("worker.store_away", run_id=lease.task.run_id, error=str(exc))
+                await self._clock.sleep(_STORE_AWAY_S)
 
     async def _ack(self, lease: Lease) -> None:
         # A lost lease is harmless here: the outcome is stored, and whoever holds the task now is refused.
@@ -231,23 +266,33 @@ class Worker:
             error=str(error),
         )
         try:
-            if lease.failures + 1 >= MAX_PLATFORM_FAILURES:
-                await self._bury(structs.replace(lease, failures=lease.failures + 1), str(error))
-            else:
-                await self._task_queue.release(lease, delay_s=0.1 * 4**lease.failures, failed=True)
+            await self._give_back(lease, str(error))
         except (PlatformError, RunEnded, RunNotFound) as exc:
             # The lease runs out by itself then, and the task comes back.
             self._log.error("worker.release_failed", run_id=lease.task.run_id, error=str(exc))
+
+    async def _give_back(self, lease: Lease, reason: str) -> None:
+        """Let the task be tried again after a while; after its fifth failure it goes to the dead letters."""
+        if lease.failures + 1 >= MAX_PLATFORM_FAILURES:
+            await self._bury(structs.replace(lease, failures=lease.failures + 1), reason)
+        else:
+            await self._task_queue.release(lease, delay_s=0.1 * 4**lease.failures, failed=True)
 
     async def _bury(self, lease: Lease, reason: str) -> None:
         message = f"The platform failed {MAX_PLATFORM_FAILURES} times at this run; the last reason: {reason}"
         error = RunError(kind=ErrorKind.PLATFORM, type="DeadLetter", message=message)
         outcome = Outcome(status=RunStatus.DEAD, error=error)
-        run = await self._run_store.finish(lease.task.run_id, lease.attempt, outcome)
+        try:
+            run = await self._store(lease, outcome)
+            self._count(outcome)
+        except RunEnded:
+            run = await self._run_store.get(lease.task.run_id)
+            if run.status is not RunStatus.DEAD:
+                raise
+            # Whoever declared it dead did not come to its letter.
         await self._run_store.persist(lease.task.run_id)
         await self._result_bus.publish(run)
         await self._dead_letters.bury(lease, reason)
-        self._count(outcome)
 
     def _count(self, outcome: Outcome) -> None:
         metrics, usage = self._metrics, outcome.usage
@@ -287,61 +332,8 @@ class Worker:
     def _cancel(self, run_id: str) -> None:
         held = self._held.get(run_id)
         if held is not None:
-            self._cancelled.add(run_id)
+            self._cancelled.add(held[0].receipt)
             held[1].cancel()
-
-
-class _LogLines:
-    """Cuts what a run writes into lines and passes them to whoever follows."""
-
-    def __init__(self, feed: LogFeed, clock: Clock, run_id: str, function_id: str) -> None:
-        self._feed = feed
-        self._clock = clock
-        self._run_id = run_id
-        self._function_id = function_id
-        self._rest = b""
-        self._second = 0
-        self._passed = 0
-        self._held_back = 0
-
-    def __call__(self, data: bytes) -> None:
-        if not self._may_pass(len(data)):
-            # Cutting a flood into lines would cost everybody else's time.
-            self._held_back += len(data)
-            return
-        notice = self._notice()
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > _LONGEST_LINE:
-            lines, self._rest = [*lines, self._rest], b""
-        self._pass_on([*notice, *lines])
-
-    def end(self) -> None:
-        """Pass on what came without a line's end, and say what was held back."""
-        if lines := [*([self._rest] if self._rest else []), *self._notice()]:
-            self._pass_on(lines)
-
-    def _may_pass(self, size: int) -> bool:
-        second = int(self._clock.monotonic())
-        if second != self._second:
-            self._second, self._passed = second, 0
-        self._passed += size
-        return self._passed <= _LIVE_BYTES
-
-    def _notice(self) -> list[bytes]:
-        if not self._held_back:
-            return []
-        lines = [self._rest, b"... %d bytes were too fast to be shown live ..." % self._held_back]
-        self._rest, self._held_back = b"", 0
-        return lines
-
-    def _pass_on(self, lines: list[bytes]) -> None:
-        now = self._clock.now()
-        self._feed.publish(
-            [
-                LogLine(run_id=self._run_id, function_id=self._function_id, at=now, text=line.decode(errors="replace"))
-                for line in lines
-            ]
-        )
 
 
 def _deleted(function_id: str) -> Outcome:

@@ -1,0 +1,1 @@
+"""What `run.py`, `compare.py` and `guard.py` measure with."""
