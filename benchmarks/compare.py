@@ -26,6 +26,8 @@ from rich.console import Console
 _DOCS = Path(__file__).parent.parent / "docs" / "performance.md"
 _WIDTH = 220
 _CLIENTS = (1, 8, 32)
+#: How much of a reason stands in a table.
+_REMARK = 80
 #: What a peer may do wrong without ending the comparison.
 _FAILURES = (CannotBeHad, StartFailed, GeneratorFailed)
 Say = Callable[[str], None]
@@ -99,7 +101,7 @@ class Comparison:
         try:
             return await work
         except _FAILURES as exc:
-            remark = str(exc).strip().splitlines()[0]
+            remark = str(exc).strip().splitlines()[0][:_REMARK]
             self._say(f"{peer.name}: {exc}")
             self._standings[peer.name] = msgspec.structs.replace(self._standings[peer.name], remark=remark)
             return None

@@ -41,11 +41,12 @@ class OpenLoop:
         self.tally = Tally()
         #: How late requests were sent though a connection was free: the generator's own fault. Seconds.
         self.lateness = Tally()
+        #: When requests were due that found no free connection yet.
+        self.waiting: deque[float] = deque()
         self._target = target
         self._size = connections
         self._connections: list[Connection] = []
         self._free: list[Connection] = []
-        self._due: deque[float] = deque()
         self._failure: Exception | None = None
 
     async def run(self, arrivals: Iterator[float], seconds: float) -> Tally:
@@ -72,7 +73,7 @@ class OpenLoop:
                 self.lateness.right(time.perf_counter() - due)
                 self._send(self._free.pop(), due)
             else:
-                self._due.append(due)
+                self.waiting.append(due)
 
     async def _settle(self) -> None:
         end = time.perf_counter() + _PATIENCE_S
@@ -91,8 +92,8 @@ class OpenLoop:
             self.tally.right(time.perf_counter() - connection.since)
         else:
             self.tally.refuse(status, body)
-        if self._due:
-            self._send(connection, self._due.popleft())
+        if self.waiting:
+            self._send(connection, self.waiting.popleft())
         else:
             self._free.append(connection)
 

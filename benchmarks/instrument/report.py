@@ -91,10 +91,12 @@ def markdown(result: Result) -> str:
 
 
 def write_between(path: Path, mark: str, text: str) -> None:
-    """Replace what stands between `<!-- mark -->` and `<!-- /mark -->`."""
+    """Replace what stands between `<!-- mark -->` and `<!-- /mark -->`. Raises `ValueError` where they are missing."""
     begin, end = (sign.format(mark) for sign in _MARKS)
-    before, _, rest = path.read_text().partition(begin)
-    _, _, after = rest.partition(end)
+    before, begins, rest = path.read_text().partition(begin)
+    _, ends, after = rest.partition(end)
+    if not begins or not ends:
+        raise ValueError(f"{path} has no place for {mark}: it needs the lines {begin.strip()} and {end}.")
     path.write_text(before + begin + text + end + after)
 
 

@@ -89,7 +89,7 @@ def _redis_program(folder: Path) -> str:
 class HueyRedis(LibraryQueue):
     """huey, jobs in Redis."""
 
-    name = "huey, Redis"
+    name = "huey (Redis)"
     packages = ("huey", "redis")
     worker = ("huey_consumer", "tasks.huey", "-w", "2", "-k", "thread")
     source = """
@@ -103,7 +103,7 @@ enqueue = huey.task()(record)
 class HueySqlite(LibraryQueue):
     """huey, jobs in SQLite, as durable as ours."""
 
-    name = "huey, SQLite with fsync"
+    name = "huey (SQLite + fsync)"
     durability = "fsync per job"
     packages = ("huey",)
     worker = ("huey_consumer", "tasks.huey", "-w", "2", "-k", "thread")

@@ -4,8 +4,9 @@ import shutil
 from pathlib import Path
 
 import guard
-import nanogrid
 from guard import STORED, Allowed, Cost
+
+import nanogrid
 
 #: What is put into the copy: as if somebody had made every run 400 us dearer.
 SLOW = """
