@@ -11,7 +11,7 @@ from nanogrid.cli.load import Tally, closed_loop, make_target
 from nanogrid.client import ConnectionFailed
 
 
-async def right(number):
+async def right(_number):
     return http(b'{"ok":true}')
 
 
@@ -44,7 +44,7 @@ async def test_an_answer_of_another_body_or_status_is_wrong(answer, said):
 
 
 async def test_a_connection_that_breaks_under_load_is_no_result():
-    async def garbage(number):
+    async def garbage(_number):
         return b"this is not HTTP\r\n\r\n"
 
     async with serving(garbage) as url:
@@ -86,7 +86,7 @@ async def test_a_latency_counts_from_when_its_request_was_due():
     async with serving(first_is_held) as url:
         loop = OpenLoop(target(url), connections=1)
         running = asyncio.create_task(loop.run(steady(rate=100, seconds=0.1), 0.1))
-        while len(loop.waiting) < 9:
+        while len(loop.waiting) < 9:  # noqa: ASYNC110 - it has no event to wait for
             await asyncio.sleep(0)
         released.set()
         tally = await running

@@ -23,6 +23,7 @@ class Gathering(asyncio.Transport):
         self._call_soon = loop.call_soon
         self._pieces: list[bytes] = []
         self._flushed = 0
+        self.is_closing = transport.is_closing  # type: ignore[method-assign]
         self.pause_reading = transport.pause_reading  # type: ignore[method-assign]
         self.resume_reading = transport.resume_reading  # type: ignore[method-assign]
 
@@ -35,10 +36,6 @@ class Gathering(asyncio.Transport):
     def taken(self) -> int:
         """Bytes that the client has taken so far."""
         return self._flushed - self.left
-
-    def is_closing(self) -> bool:
-        """Whether nothing more can be written."""
-        return self.lingers or self._transport.is_closing()
 
     def write(self, data: Any) -> None:
         """Keep the bytes until the loop's next turn."""
@@ -56,6 +53,7 @@ class Gathering(asyncio.Transport):
             self.drop()
         else:
             self.lingers = True
+            self.is_closing = lambda: True  # type: ignore[method-assign]
             self.resume_reading()
             self._transport.write_eof()
 
