@@ -18,8 +18,8 @@ SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S10
 MARKS = {"planted", "bomb", "neighbour", "residue", "disk", "hole", "core"}
 #: Most descriptors that the server may hold for one sandbox: channel, log pipe, process handles.
 DESCRIPTORS_EACH = 8
-#: What the engine mounts for one container, in everybody's sight.
-MOUNTS_EACH_CONTAINER = 4
+#: What the engine mounts for containers, in everybody's sight: those of other grids come and go as well.
+ENGINES_OWN = "/docker/"
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,6 @@ class View:
     files: frozenset[str]
     slots: int
     zombies: int
-    #: Mounts that belong to a sandbox and go with it.
-    mounts_each: int
 
     def holes(self, before: "View") -> list[str]:
         """What is more than there was, besides what the pool keeps ready."""
@@ -46,7 +44,7 @@ class View:
             "sandboxes with processes left behind": crowded,
             "processes outside of any sandbox": self.orphans - before.orphans,
             "descriptors too many": max(0, self.descriptors - before.descriptors - DESCRIPTORS_EACH * max(0, more) - 2),
-            "mounts too many": max(0, self.mounts - before.mounts - self.mounts_each * max(0, more)),
+            "mounts too many": max(0, self.mounts - before.mounts),
             "files left behind": self.files - before.files,
             "slots without a sandbox": max(0, self.slots - before.slots - max(0, more)),
             "zombies": self.zombies,
@@ -66,11 +64,10 @@ def look(pid: int, data: Path, driver: str) -> View:
         orphans=frozenset(process for process in _processes() if _block(process) in blocks and _lives(process))
         - inside,
         descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
-        mounts=len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines()),
+        mounts=sum(ENGINES_OWN not in line for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()),
         files=frozenset(_left_behind()),
         slots=len(list(_workspace(data).glob("slots/*"))),
         zombies=sum(not _lives(child) for child in children[pid]),
-        mounts_each=MOUNTS_EACH_CONTAINER if driver == "docker" else 0,
     )
 
 
