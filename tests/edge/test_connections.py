@@ -238,6 +238,9 @@ async def test_who_is_refused_instead_of_told_to_continue_is_told_that_the_conne
     [
         (b"GET /health/live HTTP/1.0\r\nhost: localhost\r\n\r\n", 200),
         (b"GET http://127.0.0.1/health/live HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n", 200),
+        (b"GET http://evil.test/health/live HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n", 400),
+        (b"GET http:///health/live HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n", 400),
+        (b"GET http://[::1]:80/health/live HTTP/1.1\r\nhost: [::1]\r\nconnection: close\r\n\r\n", 200),
         (b"GET /health/live HTTP/1.0\r\n\r\n", 400),
         (b"GET /health/live HTTP/1.1\r\nconnection: close\r\n\r\n", 400),
         (b"GET /health/live HTTP/1.1\r\nhost: 127.0.0.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n", 421),

@@ -144,7 +144,7 @@ async def _ended(served: Edge, data: bytes) -> None:
     try:
         sending = asyncio.create_task(connection.send(data + LAST))
         # A stream of log lines has no end.
-        answers = await connection.rest(until=b"text/event-stream")
+        answers = await connection.rest(until=b"content-type: text/event-stream")
         await asyncio.gather(sending, return_exceptions=True)
     finally:
         connection.close()

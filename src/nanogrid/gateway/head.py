@@ -1,7 +1,9 @@
 """What is checked about a request before anything else happens: its size, its Host, its Origin."""
 
+from collections.abc import Iterable
 from itertools import chain
 
+import httptools
 from starlette.types import Scope
 
 from nanogrid.errors import AddressTooLong, Forbidden, HeadersTooLarge, MalformedRequest, Misdirected, NotFound
@@ -54,6 +56,15 @@ def host_name(host: str) -> str:
     name, _, port = host[1:].partition("]") if host.startswith("[") else host.partition(":")
     port = port.removeprefix(":")
     return name.lower().removesuffix(".") if port.isdecimal() or not port else ""
+
+
+def names_another_host(target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request's target is a whole URL, of another host than the header says. Raises where it is no URL."""
+    host = httptools.parse_url(target).host
+    if host is None:
+        return False
+    named = next((value.decode("latin-1") for name, value in headers if name == b"host"), "")
+    return host_name(named) != host.decode("latin-1").lower()
 
 
 def _joined(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:

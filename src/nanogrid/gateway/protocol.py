@@ -7,7 +7,7 @@ an upgrade that swallows a body; a refusal that overtakes the answer before it.
 import asyncio
 import enum
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import httptools
 from uvicorn.config import Config
@@ -24,7 +24,7 @@ from nanogrid.errors import (
     TooManyRequests,
 )
 from nanogrid.gateway.gathering import Gathering
-from nanogrid.gateway.head import MAX_ADDRESS_BYTES, MAX_HEADER_BYTES
+from nanogrid.gateway.head import MAX_ADDRESS_BYTES, MAX_HEADER_BYTES, names_another_host
 from nanogrid.gateway.sending import encoded, new_request_id
 from nanogrid.gateway.upgrade import ParserBehindUpgrade
 
@@ -124,9 +124,9 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Hand the request on, unless too many are waiting already."""
         if len(self.pipeline) >= _MAX_PIPELINED:
-            self._refuse(TooManyRequests(f"more than {_MAX_PIPELINED} requests wait on this connection."))
-            # Stops the parser.
-            raise BufferError
+            self._stop(TooManyRequests(f"more than {_MAX_PIPELINED} requests wait on this connection."))
+        if not self.url.startswith(b"/") and names_another_host(self.url, self.headers):
+            self._stop(MalformedRequest("the address names another host than the header Host."))
         super().on_headers_complete()
         # What still comes as headers are trailers, and nobody would check these.
         self.headers = []
@@ -187,6 +187,11 @@ class Protocol(HttpToolsProtocol):
                 return
             else:
                 return
+
+    def _stop(self, error: NanoGridError) -> NoReturn:
+        """Refuse within a call of the parser, and let it parse nothing more."""
+        self._refuse(error)
+        raise BufferError
 
     def _refuse(self, error: NanoGridError) -> None:
         """Read nothing more; tell the client why as soon as all that it asked before is answered, and close."""
