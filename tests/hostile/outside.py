@@ -58,7 +58,8 @@ def look(pid: int, data: Path, driver: str) -> View:
     outermost = [child for child in (_containers(data) if driver == "docker" else children[pid]) if _lives(child)]
     sandboxes = {child: len(below(child, children)) for child in outermost}
     inside = {process for child in outermost for process in below(child, children)}
-    blocks = {_block(process) for process in inside} - {0}
+    # Containers of all grids share one user, and what runs in one ends with it: there the user tells nothing.
+    blocks = set() if driver == "docker" else {_block(process) for process in inside} - {0}
     return View(
         sandboxes=sandboxes,
         orphans=frozenset(process for process in _processes() if _block(process) in blocks and _lives(process))
