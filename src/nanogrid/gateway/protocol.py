@@ -77,6 +77,8 @@ class Protocol(HttpToolsProtocol):
         self._overhead = 0
         self._progress = False
         self._refusal: NanoGridError | None = None
+        #: Whether what is refused asked for no body.
+        self._refused_head = False
 
     @property
     def hold_up(self) -> tuple[HoldUp, int] | None:
@@ -190,6 +192,7 @@ class Protocol(HttpToolsProtocol):
 
     def _stop(self, error: NanoGridError) -> NoReturn:
         """Refuse within a call of the parser, and let it parse nothing more."""
+        self._refused_head = self.parser.get_method() == b"HEAD"
         self._refuse(error)
         raise BufferError
 
@@ -221,5 +224,5 @@ class Protocol(HttpToolsProtocol):
         request_id = new_request_id()
         answer = problem_answer(error, request_id)
         self._on_refusal(answer.status)
-        self.transport.write(encoded(answer, request_id))
+        self.transport.write(encoded(answer, request_id, head_only=self._refused_head))
         self.transport.close()

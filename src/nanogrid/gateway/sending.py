@@ -43,12 +43,17 @@ async def send_stream(
             raise failure
 
 
-def encoded(answer: Answer, request_id: str) -> bytes:
+def encoded(answer: Answer, request_id: str, *, head_only: bool = False) -> bytes:
     """A whole answer as it goes over the wire, the last one of its connection."""
     length = (b"content-length", str(len(answer.body)).encode())
     headers = dict([*_headers(answer, request_id), length, (b"connection", b"close")])
     head = b"HTTP/1.1 %d %b\r\n" % (answer.status, HTTPStatus(answer.status).phrase.encode())
-    return head + b"".join(b"%b: %b\r\n" % header for header in headers.items()) + b"\r\n" + answer.body
+    return (
+        head
+        + b"".join(b"%b: %b\r\n" % header for header in headers.items())
+        + b"\r\n"
+        + (b"" if head_only else answer.body)
+    )
 
 
 def new_request_id() -> str:
