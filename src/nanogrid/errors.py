@@ -17,7 +17,7 @@
     │   └── DeadLetterNotFound
     ├── Conflict                                                                 (409)
     │   ├── NameTaken
-    │   ├── RevisionConflict    somebody else updated the function first
+    │   ├── RevisionConflict    somebody else changed it first
     │   ├── IdempotencyConflict same key, other body
     │   └── RunEnded            the run has an outcome already; also: fenced off
     ├── TooLarge                                                                 (413)
@@ -164,7 +164,7 @@ class NameTaken(Conflict):
 
 
 class RevisionConflict(Conflict):
-    """Raised when the function changed since it was read."""
+    """Raised when what is to be changed was changed by somebody else since it was read."""
 
     code = "revision_conflict"
 

@@ -226,3 +226,15 @@ class Depth(Record, frozen=True, kw_only=True):
 
     visible: int
     in_flight: int
+
+
+class StoredRecord(Record, frozen=True, kw_only=True):
+    """A small named value as a record store keeps it."""
+
+    #: What it is of, such as `key` or `alias`.
+    kind: str
+    name: str
+    #: JSON, as whoever put it there wrote it.
+    value: Raw
+    #: Names this very state of the record.
+    revision: str

@@ -12,7 +12,7 @@ import pytest
 
 from clocks import ManualClock
 from nanogrid.backends.local import open_local
-from nanogrid.ports import CodeStore, DeadLetters, LogFeed, Registry, ResultBus, RunStore, TaskQueue
+from nanogrid.ports import CodeStore, DeadLetters, LogFeed, RecordStore, Registry, ResultBus, RunStore, TaskQueue
 
 LEASE_S = 30.0
 
@@ -27,6 +27,7 @@ class Backend(Protocol):
     dead_letters: DeadLetters
     result_bus: ResultBus
     log_feed: LogFeed
+    record_store: RecordStore
 
 
 class Bench(ABC):

@@ -10,6 +10,7 @@ from nanogrid.backends.local.database import open_database
 from nanogrid.backends.local.dead_letters import LocalDeadLetters
 from nanogrid.backends.local.folder_lock import locked_folder
 from nanogrid.backends.local.log_feed import LocalLogFeed
+from nanogrid.backends.local.record_store import LocalRecordStore
 from nanogrid.backends.local.recovery import bury_dead, requeue_orphans
 from nanogrid.backends.local.registry import LocalRegistry
 from nanogrid.backends.local.result_bus import LocalResultBus
@@ -18,7 +19,7 @@ from nanogrid.backends.local.schema import shipped_schema
 from nanogrid.backends.local.task_journal import TaskJournal
 from nanogrid.backends.local.task_queue import LocalTaskQueue
 from nanogrid.clock import Clock
-from nanogrid.ports import CodeStore, DeadLetters, LogFeed, Registry, ResultBus, RunStore, TaskQueue
+from nanogrid.ports import CodeStore, DeadLetters, LogFeed, RecordStore, Registry, ResultBus, RunStore, TaskQueue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class LocalBackend:
     dead_letters: DeadLetters
     result_bus: ResultBus
     log_feed: LogFeed
+    record_store: RecordStore
 
 
 @asynccontextmanager
@@ -75,4 +77,5 @@ async def open_local(
             dead_letters=LocalDeadLetters(task_queue, journal, clock),
             result_bus=LocalResultBus(),
             log_feed=LocalLogFeed(),
+            record_store=LocalRecordStore(database),
         )

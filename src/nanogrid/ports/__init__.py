@@ -1,36 +1,62 @@
 """The ports: what the middle needs from the outside, and what it is promised.
 
-Read this page to learn the guarantees. Each promise is a conformance test under `tests/conformance/`, run on every
-backend. Order is part of the design and belongs to the callers: accept before 202; listen before send; store before
-publish; publish before ack.
+Read this page to learn the guarantees; those of sandboxes are on the next one, `sandbox.py`. Each promise is a
+conformance test under `tests/conformance/`, run on every backend. Order is part of the design and belongs to the
+callers: accept before 202; listen before send; store before publish; publish before ack.
 
 Unless a docstring says otherwise, a method may raise `StoreUnavailable` when what stands behind it does not answer;
 it may be called again then.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Generic, TypeVar
 
 from msgspec import Raw
 
 from nanogrid.model import (
-    NULL,
     DeadLetter,
     Depth,
     Function,
     Lease,
     LogLine,
-    Logs,
-    Network,
     Outcome,
     Record,
     Run,
-    RunError,
     RunStatus,
+    StoredRecord,
     Task,
 )
+from nanogrid.ports.sandbox import (
+    Claim,
+    Invocation,
+    LogSink,
+    Reply,
+    Sandbox,
+    SandboxDriver,
+    SandboxPool,
+)
+
+__all__ = [
+    "Claim",
+    "CodeStore",
+    "DeadLetters",
+    "Invocation",
+    "Listener",
+    "LogFeed",
+    "LogSink",
+    "Page",
+    "RecordStore",
+    "Registry",
+    "Reply",
+    "ResultBus",
+    "RunStore",
+    "Sandbox",
+    "SandboxDriver",
+    "SandboxPool",
+    "TaskQueue",
+]
 
 T = TypeVar("T")
 
@@ -173,6 +199,42 @@ class RunStore(ABC):
         """
 
 
+class RecordStore(ABC):
+    """Small named records, such as keys, aliases and secrets: whoever changes one says which revision he saw.
+
+    A kind is a lower-case word; a name is 1 to 512 visible ASCII characters; a value is up to 128 KiB of JSON. A
+    revision is an opaque text that never comes again, not even when a name is used anew. Every method raises
+    `InvalidField` for a kind, name or value that is none.
+    """
+
+    @abstractmethod
+    async def get(self, kind: str, name: str) -> StoredRecord | None:
+        """The record of that kind and name as it is now; None where there is none."""
+
+    @abstractmethod
+    async def put(self, kind: str, name: str, value: Raw, *, revision: str | None) -> StoredRecord:
+        """Store the value if the record is at this revision (None: if there is none), and return it with its next.
+
+        Atomic compare-and-set, on disk when this returns: of racing calls one raises `RevisionConflict`.
+        """
+
+    @abstractmethod
+    async def delete(self, kind: str, name: str, *, revision: str | None = None) -> None:
+        """Forget the record. Idempotent: an absent one is no error.
+
+        With a revision it is forgotten at that revision only. Atomic; raises `RevisionConflict` where it has another.
+        """
+
+    @abstractmethod
+    async def list_records(
+        self, kind: str, *, prefix: str = "", limit: int, cursor: str | None = None
+    ) -> Page[StoredRecord]:
+        """The records of that kind whose names begin so, in order of name, from the cursor on.
+
+        Reads no more than the page. Raises `MalformedRequest` for a cursor that this store did not make.
+        """
+
+
 class TaskQueue(ABC):
     """Hands tasks to workers. A task is leased, not given: a lease not extended comes back.
 
@@ -283,115 +345,3 @@ class LogFeed(ABC):
     @abstractmethod
     def follow(self, function_id: str) -> AbstractAsyncContextManager[AsyncIterator[LogLine]]:
         """Lines of the function from the moment the context is entered."""
-
-
-class Invocation(Record, frozen=True, kw_only=True):
-    """One call of a handler."""
-
-    run_id: str
-    attempt: int
-    input: Raw
-    #: How long the handler has, in milliseconds.
-    timeout_ms: int
-
-
-class Reply(Record, frozen=True, kw_only=True):
-    """How a sandbox answered: an output or an error, never both."""
-
-    output: Raw = NULL
-    error: RunError | None = None
-    logs: Logs = Logs()
-    duration_ms: float = 0.0
-    peak_memory_mb: float = 0.0
-
-
-#: Takes what a run writes, piece by piece, as it is written.
-LogSink = Callable[[bytes], None]
-
-
-class Sandbox(ABC):
-    """One isolated environment: one version of one function, one run at a time.
-
-    After `kill`, and after it died by itself, every method may still be called and does no harm.
-    """
-
-    @abstractmethod
-    async def load(self, function: Function) -> RunError | None:
-        """Import the function's code; once in a sandbox's life. None, or how the import failed.
-
-        Raises `SandboxBroken` where the fault is not the function's.
-        """
-
-    @abstractmethod
-    async def invoke(self, invocation: Invocation, on_log: LogSink | None = None) -> Reply:
-        """Run the handler once. The function's failure, of whatever kind, is a `Reply`.
-
-        Ends by its own clock at the time-out, whatever the function does. Raises `SandboxBroken`. Cancelling it kills
-        the sandbox.
-        """
-
-    @abstractmethod
-    async def kill(self) -> None:
-        """End everything that runs inside, and remove what it left. Idempotent; returns when it is gone."""
-
-    @property
-    @abstractmethod
-    def reusable(self) -> bool:
-        """Whether another run may go in: alive, idle, and nothing about it is in doubt."""
-
-    @property
-    @abstractmethod
-    def memory_mb(self) -> float:
-        """What it occupies now, as far as known, in MB; the pool's budget counts with it."""
-
-
-class SandboxDriver(ABC):
-    """Makes sandboxes of one kind."""
-
-    @abstractmethod
-    async def start(self) -> None:
-        """Prove that sandboxes can be made here, and sweep what a crash left. Raises `SandboxUnavailable`."""
-
-    @abstractmethod
-    async def create(self, runtime: str, network: Network) -> Sandbox:
-        """Start a spare: the runtime is up, no code yet. Raises `SandboxUnavailable`."""
-
-    @abstractmethod
-    def why_not(self, network: Network) -> str:
-        """Why sandboxes of this kind can't have that network here; empty where they can."""
-
-    @abstractmethod
-    def runtimes(self) -> list[str]:
-        """The runtimes that this driver can start, such as `python3.11`."""
-
-    @abstractmethod
-    async def close(self) -> None:
-        """End all that is left."""
-
-
-class Claim(Record, frozen=True, kw_only=True):
-    """A sandbox that the pool has given out: loaded, and nobody else's."""
-
-    sandbox: Sandbox
-    cold: bool
-    #: Starting (if no spare was there) and importing, in milliseconds; 0 when warm.
-    init_ms: float = 0.0
-
-
-class SandboxPool(ABC):
-    """The worker's sandboxes: spare and warm."""
-
-    @abstractmethod
-    async def acquire(self, function: Function) -> Claim | RunError:
-        """A sandbox with this version loaded; an error where its import fails.
-
-        Waits while the memory budget is taken. Raises `SandboxUnavailable`, `SandboxBroken`, `CodeNotFound`.
-        """
-
-    @abstractmethod
-    def release(self, claim: Claim) -> None:
-        """Take the sandbox back: warm if it is reusable, else it is ended in the background. Does not block."""
-
-    @abstractmethod
-    async def close(self) -> None:
-        """End every sandbox."""

@@ -1,0 +1,120 @@
+"""The ports of the worker: one sandbox, what makes sandboxes, and what gives them out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from msgspec import Raw
+
+from nanogrid.model import NULL, Function, Logs, Network, Record, RunError
+
+
+class Invocation(Record, frozen=True, kw_only=True):
+    """One call of a handler."""
+
+    run_id: str
+    attempt: int
+    input: Raw
+    #: How long the handler has, in milliseconds.
+    timeout_ms: int
+
+
+class Reply(Record, frozen=True, kw_only=True):
+    """How a sandbox answered: an output or an error, never both."""
+
+    output: Raw = NULL
+    error: RunError | None = None
+    logs: Logs = Logs()
+    duration_ms: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
+#: Takes what a run writes, piece by piece, as it is written.
+LogSink = Callable[[bytes], None]
+
+
+class Sandbox(ABC):
+    """One isolated environment: one version of one function, one run at a time.
+
+    After `kill`, and after it died by itself, every method may still be called and does no harm.
+    """
+
+    @abstractmethod
+    async def load(self, function: Function) -> RunError | None:
+        """Import the function's code; once in a sandbox's life. None, or how the import failed.
+
+        Raises `SandboxBroken` where the fault is not the function's.
+        """
+
+    @abstractmethod
+    async def invoke(self, invocation: Invocation, on_log: LogSink | None = None) -> Reply:
+        """Run the handler once. The function's failure, of whatever kind, is a `Reply`.
+
+        Ends by its own clock at the time-out, whatever the function does. Raises `SandboxBroken`. Cancelling it kills
+        the sandbox.
+        """
+
+    @abstractmethod
+    async def kill(self) -> None:
+        """End everything that runs inside, and remove what it left. Idempotent; returns when it is gone."""
+
+    @property
+    @abstractmethod
+    def reusable(self) -> bool:
+        """Whether another run may go in: alive, idle, and nothing about it is in doubt."""
+
+    @property
+    @abstractmethod
+    def memory_mb(self) -> float:
+        """What it occupies now, as far as known, in MB; the pool's budget counts with it."""
+
+
+class SandboxDriver(ABC):
+    """Makes sandboxes of one kind."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Prove that sandboxes can be made here, and sweep what a crash left. Raises `SandboxUnavailable`."""
+
+    @abstractmethod
+    async def create(self, runtime: str, network: Network) -> Sandbox:
+        """Start a spare: the runtime is up, no code yet. Raises `SandboxUnavailable`."""
+
+    @abstractmethod
+    def why_not(self, network: Network) -> str:
+        """Why sandboxes of this kind can't have that network here; empty where they can."""
+
+    @abstractmethod
+    def runtimes(self) -> list[str]:
+        """The runtimes that this driver can start, such as `python3.11`."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End all that is left."""
+
+
+class Claim(Record, frozen=True, kw_only=True):
+    """A sandbox that the pool has given out: loaded, and nobody else's."""
+
+    sandbox: Sandbox
+    cold: bool
+    #: Starting (if no spare was there) and importing, in milliseconds; 0 when warm.
+    init_ms: float = 0.0
+
+
+class SandboxPool(ABC):
+    """The worker's sandboxes: spare and warm."""
+
+    @abstractmethod
+    async def acquire(self, function: Function) -> Claim | RunError:
+        """A sandbox with this version loaded; an error where its import fails.
+
+        Waits while the memory budget is taken. Raises `SandboxUnavailable`, `SandboxBroken`, `CodeNotFound`.
+        """
+
+    @abstractmethod
+    def release(self, claim: Claim) -> None:
+        """Take the sandbox back: warm if it is reusable, else it is ended in the background. Does not block."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End every sandbox."""
