@@ -1,0 +1,23 @@
+"""Runs MiniStack in this process, with the CloudFormation types added that it lacks."""
+
+import sys
+from typing import Any
+
+from ministack import app
+from ministack.services import ec2
+from ministack.services.cloudformation import provisioners
+
+from nanogrid.cloud.emulator.network_types import network_types
+
+
+def main() -> None:
+    """Serve until killed."""
+    handlers: dict[str, Any] = provisioners._RESOURCE_HANDLERS  # noqa: SLF001 - it has no other place for new types
+    for name, handler in network_types(ec2).items():
+        handlers.setdefault(name, handler)
+    sys.argv = sys.argv[:1]
+    app.main()
+
+
+if __name__ == "__main__":
+    main()
