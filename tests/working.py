@@ -13,7 +13,7 @@ from msgspec import Raw
 from clocks import ManualClock
 from nanogrid.backends.local import LocalBackend, open_local
 from nanogrid.dispatcher import Dispatcher
-from nanogrid.model import Function, Lease, Mode, Run, RunError, RunStatus
+from nanogrid.model import DeadLetter, Function, Lease, Mode, Run, RunError, RunStatus
 from nanogrid.observe import Metrics, make_log
 from nanogrid.ports import Claim, Invocation, LogSink, Reply, Sandbox, SandboxPool
 from nanogrid.worker import Worker
@@ -123,10 +123,11 @@ class Workplace:
             await asyncio.sleep(0.001)
         raise AssertionError(f"the run is {run.status}, not {status}")
 
-    async def idle(self) -> None:
-        """Return when no task is leased: the last step of a run is taking its task off the queue."""
-        while (await self.backend.task_queue.depth()).in_flight:  # noqa: ASYNC110 - the queue has no event for this
+    async def letters(self) -> list[DeadLetter]:
+        """The dead letters, as soon as there are any: a run is dead a moment before its letter is on disk."""
+        while not (page := await self.dispatcher.list_dead_letters(limit=10, cursor=None)).items:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
+        return page.items
 
 
 @asynccontextmanager

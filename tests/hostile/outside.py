@@ -30,7 +30,7 @@ class View:
     sandboxes: dict[int, int]
     orphans: frozenset[int]
     descriptors: int
-    mounts: int
+    mounts: frozenset[str]
     files: frozenset[str]
     slots: int
     zombies: int
@@ -44,7 +44,7 @@ class View:
             "sandboxes with processes left behind": crowded,
             "processes outside of any sandbox": self.orphans - before.orphans,
             "descriptors too many": max(0, self.descriptors - before.descriptors - DESCRIPTORS_EACH * max(0, more) - 2),
-            "mounts too many": max(0, self.mounts - before.mounts),
+            "mounts left behind": sorted(self.mounts - before.mounts),
             "files left behind": self.files - before.files,
             "slots without a sandbox": max(0, self.slots - before.slots - max(0, more)),
             "zombies": self.zombies,
@@ -65,11 +65,22 @@ def look(pid: int, data: Path, driver: str) -> View:
         orphans=frozenset(process for process in _processes() if _block(process) in blocks and _lives(process))
         - inside,
         descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
-        mounts=sum(ENGINES_OWN not in line for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()),
+        mounts=frozenset(_mounts(pid, [data, _workspace(data)])),
         files=frozenset(_left_behind()),
         slots=len(list(_workspace(data).glob("slots/*"))),
         zombies=sum(not _lives(child) for child in children[pid]),
     )
+
+
+def _mounts(pid: int, own: list[Path]) -> list[str]:
+    """What the server sees mounted, without what others on this machine mount and unmount meanwhile."""
+    points = [line.split()[4] for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()]
+    return [point for point in points if ENGINES_OWN not in point and not _of_others(Path(point), own)]
+
+
+def _of_others(point: Path, own: list[Path]) -> bool:
+    """Whether it lies in a temporary folder that is not this grid's, as when another test builds an image."""
+    return any(map(point.is_relative_to, SHARED_FOLDERS)) and not any(map(point.is_relative_to, own))
 
 
 def _containers(data: Path) -> list[int]:

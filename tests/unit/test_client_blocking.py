@@ -94,6 +94,15 @@ def test_closing_ends_its_thread():
     assert not client._thread._thread.is_alive()
 
 
+@pytest.fixture
+def interruptible():
+    """A shell that starts tests in the background lets them ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_the_waiting_and_leaves_the_client_usable():
     grid = FakeGrid()
     grid.add("echo")

@@ -66,15 +66,14 @@ async def test_after_the_fifth_platform_failure_a_run_is_dead_with_the_reason_an
     async with workplace(behaviour) as place, place.at_work():
         run = await place.submit()
         dead = await place.until(run.run_id, RunStatus.DEAD)
-        await place.idle()
-        letters = await place.dispatcher.list_dead_letters(limit=10, cursor=None)
+        letters = await place.letters()
         again = await place.dispatcher.redrive(run.run_id)
         twice_dead = await place.until(run.run_id, RunStatus.DEAD)
 
     assert dead.attempt == 5
     assert dead.error is not None
     assert dead.error.kind is ErrorKind.PLATFORM
-    assert [(letter.run_id, letter.failures) for letter in letters.items] == [(run.run_id, 5)]
+    assert [(letter.run_id, letter.failures) for letter in letters] == [(run.run_id, 5)]
     assert again.status is RunStatus.QUEUED
     assert twice_dead.run_id == run.run_id
 
