@@ -12,7 +12,7 @@ help: ## this list
 .venv/.made-run: requirements.txt pyproject.toml scripts/make-venv
 	@scripts/make-venv run
 
-.venv/.made-dev: requirements.txt requirements-dev.txt pyproject.toml scripts/make-venv
+.venv/.made-dev: requirements.txt requirements-aws.txt requirements-dev.txt pyproject.toml scripts/make-venv
 	@scripts/make-venv dev
 
 setup: .venv/.made-dev ## make .venv with the development tools

@@ -1,1 +1,1 @@
-"""Adapters: what stands behind the ports. `local` is one machine."""
+"""Adapters: what stands behind the ports. `local` is one machine, `aws` an account."""

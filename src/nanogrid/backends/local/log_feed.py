@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from nanogrid.backends.local.followers import Followers
+from nanogrid.backends.followers import Followers
 from nanogrid.model import LogLine
 from nanogrid.ports import LogFeed
 

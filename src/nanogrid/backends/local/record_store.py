@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from msgspec import Raw
 
-from nanogrid.backends.local.cursors import foreign_cursor, from_cursor, to_cursor
+from nanogrid.backends.cursors import foreign_cursor, from_cursor, to_cursor
 from nanogrid.backends.local.database import Database
 from nanogrid.errors import InvalidField, RevisionConflict
 from nanogrid.model import StoredRecord

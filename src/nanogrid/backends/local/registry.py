@@ -10,7 +10,7 @@ from functools import partial
 
 import msgspec
 
-from nanogrid.backends.local.cursors import foreign_cursor, from_cursor, to_cursor
+from nanogrid.backends.cursors import foreign_cursor, from_cursor, to_cursor
 from nanogrid.backends.local.database import Database
 from nanogrid.errors import FunctionNotFound, NameTaken, RevisionConflict
 from nanogrid.identifiers import is_function_name

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from nanogrid.backends.local.followers import Followers
+from nanogrid.backends.followers import Followers
 from nanogrid.model import Run, RunStatus
 from nanogrid.ports import Listener, ResultBus
 

@@ -11,8 +11,8 @@ from weakref import WeakValueDictionary
 
 from msgspec import structs
 
+from nanogrid.backends.cursors import foreign_cursor, from_cursor, to_cursor
 from nanogrid.backends.local import run_table
-from nanogrid.backends.local.cursors import foreign_cursor, from_cursor, to_cursor
 from nanogrid.backends.local.database import Database
 from nanogrid.backends.local.live_run import LiveRun
 from nanogrid.backends.local.mirror import Changes, Mirror
