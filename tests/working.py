@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from msgspec import Raw
 
@@ -15,7 +16,7 @@ from nanogrid.backends.local import LocalBackend, open_local
 from nanogrid.dispatcher import Dispatcher
 from nanogrid.model import DeadLetter, Function, Lease, Mode, Run, RunError, RunStatus
 from nanogrid.observe import Metrics, make_log
-from nanogrid.ports import Claim, Invocation, LogSink, Reply, Sandbox, SandboxPool
+from nanogrid.ports import Claim, Invocation, LogSink, Reply, Sandbox, SandboxPool, TaskQueue
 from nanogrid.worker import Worker
 from records import some_function
 
@@ -80,12 +81,12 @@ class Workplace:
             max_wait_s=60.0,
         )
 
-    def worker(self, *, max_running: int = 10) -> Worker:
+    def worker(self, *, max_running: int = 10, task_queue: TaskQueue | None = None) -> Worker:
         backend = self.backend
         return Worker(
             backend.registry,
             backend.run_store,
-            backend.task_queue,
+            task_queue or backend.task_queue,
             backend.dead_letters,
             backend.result_bus,
             backend.log_feed,
@@ -97,7 +98,7 @@ class Workplace:
         )
 
     @asynccontextmanager
-    async def at_work(self, **options: int) -> AsyncIterator[Worker]:
+    async def at_work(self, **options: Any) -> AsyncIterator[Worker]:
         """A worker that takes tasks as long as the context lasts; what it holds at the end is dropped."""
         worker = self.worker(**options)
         task = asyncio.create_task(worker.run())

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from nanogrid.errors import RunEnded, SandboxUnavailable
-from nanogrid.model import ErrorKind, Outcome, RunError, RunStatus
-from nanogrid.ports import Invocation, Reply
+from nanogrid.model import Depth, ErrorKind, Lease, Outcome, RunError, RunStatus, Task
+from nanogrid.ports import Invocation, Reply, TaskQueue
 from working import next_lease, workplace
 
 
@@ -171,3 +171,85 @@ async def test_a_worker_holds_no_more_than_it_may():
         depth = await place.backend.task_queue.depth()
 
     assert (depth.in_flight, depth.visible) == (3, 7)
+
+
+async def test_a_drain_longer_than_a_lease_keeps_its_leases():
+    let_go = asyncio.Event()
+
+    async def slow(call: Invocation) -> Reply:
+        await let_go.wait()
+        return await doubles(call)
+
+    async with workplace(slow) as place:
+        worker = place.worker()
+        working = asyncio.create_task(worker.run())
+        run = await place.submit()
+        await place.until(run.run_id, RunStatus.RUNNING)
+        working.cancel()
+        draining = asyncio.create_task(worker.drain(3600))
+        for _ in range(10):
+            await place.clock.advance(place.backend.task_queue.lease_s / 3)
+        held = worker.held
+        let_go.set()
+        given_back = await draining
+        ended = await place.backend.run_store.get(run.run_id)
+
+    assert (held, given_back) == (1, 0)
+    assert (ended.status, ended.attempt) == (RunStatus.SUCCEEDED, 1)
+
+
+class CarelessQueue(TaskQueue):
+    """A queue that hands out a function's tasks however many are at work already, as SQS does."""
+
+    def __init__(self, queue: TaskQueue, concurrency: int) -> None:
+        self._queue, self._concurrency = queue, concurrency
+        self.released = asyncio.Queue[float]()
+
+    async def receive(self, *, limit: int, wait_s: float) -> list[Lease]:
+        leases = await self._queue.receive(limit=limit, wait_s=wait_s)
+        return [structs.replace(e, task=structs.replace(e.task, concurrency=self._concurrency)) for e in leases]
+
+    async def release(self, lease: Lease, *, delay_s: float = 0.0, failed: bool) -> None:
+        await self._queue.release(lease, delay_s=delay_s, failed=failed)
+        self.released.put_nowait(delay_s)
+
+    async def send(self, task: Task, *, durable: bool, delay_s: float = 0.0) -> None:
+        await self._queue.send(task, durable=durable, delay_s=delay_s)
+
+    async def extend(self, lease: Lease) -> None:
+        await self._queue.extend(lease)
+
+    async def ack(self, lease: Lease) -> None:
+        await self._queue.ack(lease)
+
+    async def depth(self) -> Depth:
+        return await self._queue.depth()
+
+    @property
+    def lease_s(self) -> float:
+        return self._queue.lease_s
+
+
+async def test_a_worker_keeps_a_functions_concurrency_where_the_queue_does_not():
+    running: set[str] = set()
+    most = 0
+    let_go = asyncio.Event()
+
+    async def counted(call: Invocation) -> Reply:
+        nonlocal most
+        running.add(call.run_id)
+        most = max(most, len(running))
+        await let_go.wait()
+        running.discard(call.run_id)
+        return await doubles(call)
+
+    async with workplace(counted) as place:
+        queue = CarelessQueue(place.backend.task_queue, concurrency=2)
+        async with place.at_work(task_queue=queue):
+            runs = [await place.submit() for _ in range(5)]
+            pauses = [await queue.released.get() for _ in range(3)]
+            let_go.set()
+            ended = [await place.until(run.run_id, RunStatus.SUCCEEDED) for run in runs]
+
+    assert all(pause >= 1 for pause in pauses)
+    assert (most, [run.error for run in ended]) == (2, [None] * 5)

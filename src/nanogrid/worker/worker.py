@@ -22,6 +22,7 @@ from nanogrid.model import (
     Run,
     RunError,
     RunStatus,
+    Task,
     Usage,
 )
 from nanogrid.observe import Log, Metrics
@@ -44,6 +45,10 @@ _RECEIVE_WAIT_S = 20.0
 #: First pause before a failed asynchronous run is tried again; it doubles up to the last, in seconds.
 _FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 300.0
+#: How long a task waits whose function runs as often as it may already; longer each time it comes, in seconds.
+_FIRST_POSTPONEMENT_S = 1.0
+_POSTPONEMENT_GROWTH = 1.5
+_LAST_POSTPONEMENT_S = 120.0
 #: How long an outcome waits before it is offered again to a store that is away, in seconds.
 _STORE_AWAY_S = 1.0
 
@@ -93,10 +98,17 @@ class Worker:
             group.create_task(self._take_tasks())
 
     async def drain(self, grace_s: float) -> int:
-        """Let what runs end within the grace, give the rest back to the queue; how many were given back."""
+        """Let what runs end within the grace, give the rest back to the queue; how many were given back.
+
+        Leases are extended meanwhile: a grace may be longer than a lease. Safe to cancel, and to call again.
+        """
         tasks = [task for _, task in self._held.values()]
         if tasks:
-            await asyncio.wait(tasks, timeout=grace_s)
+            heartbeat = asyncio.create_task(self._heartbeat())
+            try:
+                await asyncio.wait(tasks, timeout=grace_s)
+            finally:
+                heartbeat.cancel()
         rest = [(lease, task) for lease, task in self._held.values() if not task.done()]
         for _, task in rest:
             task.cancel()
@@ -117,8 +129,35 @@ class Worker:
                 self._log.error("worker.receive_failed", error=str(exc))
                 await self._clock.sleep(1.0)
                 continue
-            for lease in leases:
-                self._hold(lease)
+            full = [lease for lease in leases if not self._taken(lease)]
+            for lease in full:
+                await self._postpone(lease)
+
+    @property
+    def held(self) -> int:
+        """How many tasks it works on."""
+        return len(self._held)
+
+    def _is_full(self, task: Task) -> bool:
+        """Whether this worker runs as much of the function as it may: not every queue sees to that."""
+        if not task.concurrency:
+            return False
+        others = (lease.task for lease, _ in self._held.values() if lease.task.run_id != task.run_id)
+        return sum(other.function_id == task.function_id for other in others) >= task.concurrency
+
+    def _taken(self, lease: Lease) -> bool:
+        if self._is_full(lease.task):
+            return False
+        self._hold(lease)
+        return True
+
+    async def _postpone(self, lease: Lease) -> None:
+        pause = min(_FIRST_POSTPONEMENT_S * _POSTPONEMENT_GROWTH**lease.attempt, _LAST_POSTPONEMENT_S)
+        try:
+            await self._task_queue.release(lease, delay_s=pause, failed=False)
+        except PlatformError as exc:
+            # The lease runs out by itself then, and the task comes back.
+            self._log.warning("worker.postpone_failed", run_id=lease.task.run_id, error=str(exc))
 
     def _hold(self, lease: Lease) -> None:
         run_id = lease.task.run_id
