@@ -7,9 +7,20 @@ nothing to anybody else, so its record may reach the disk after the answer; wher
 from msgspec import UNSET, Raw, structs
 
 from nanogrid.clock import Clock
-from nanogrid.errors import DeadLetterNotFound, PlatformError, RunEnded, TooManyRequests
+from nanogrid.errors import DeadLetterNotFound, PlatformError, RunEnded, RunNotFound, TooManyRequests
 from nanogrid.identifiers import new_run_id
-from nanogrid.model import DeadLetter, ErrorKind, Function, Mode, Outcome, Run, RunError, RunStatus, Task
+from nanogrid.model import (
+    DEFAULT_TENANT,
+    DeadLetter,
+    ErrorKind,
+    Function,
+    Mode,
+    Outcome,
+    Run,
+    RunError,
+    RunStatus,
+    Task,
+)
 from nanogrid.ports import DeadLetters, Page, Registry, ResultBus, RunStore, TaskQueue
 
 #: Fences everything off: no attempt is later than this.
@@ -45,6 +56,7 @@ class Dispatcher:
         input: Raw,  # noqa: A002 - the API's word
         *,
         mode: Mode,
+        tenant: str = DEFAULT_TENANT,
         wait_s: float | None = None,
         idempotency: tuple[str, str] | None = None,
     ) -> Run:
@@ -54,13 +66,16 @@ class Dispatcher:
         `idempotency` is the caller's key and the body's digest. Raises `FunctionNotFound`, `BacklogFull`,
         `IdempotencyConflict`.
         """
-        function = await self._registry.get(reference)
+        function = await self._registry.get(reference, tenant=tenant)
         wait_s = 0.0 if mode is Mode.ASYNC else self._bounded(wait_s)
         durable = wait_s <= 0 or idempotency is not None
         queued = self._queued(function, input, mode)
+        if idempotency is not None and tenant != DEFAULT_TENANT:
+            # Each tenant's keys are its own; a space is in no key.
+            idempotency = f"{tenant} {idempotency[0]}", idempotency[1]
         run = await self._run_store.accept(queued, durable=durable, idempotency=idempotency)
         if run.run_id != queued.run_id:
-            return await self.get(run.run_id, wait_s=wait_s)
+            return await self.get(run.run_id, tenant=tenant, wait_s=wait_s)
         if wait_s <= 0:
             await self._send(run, function, input, durable=durable)
             return structs.replace(run, input=UNSET)
@@ -69,26 +84,35 @@ class Dispatcher:
             ended = await listener.wait(wait_s)
         return ended or await self._unfinished(run.run_id)
 
-    async def get(self, run_id: str, *, wait_s: float = 0.0) -> Run:
+    async def get(self, run_id: str, *, tenant: str = DEFAULT_TENANT, wait_s: float = 0.0) -> Run:
         """The run in full; with `wait_s`, as soon as it has ended or when the time is over. Raises `RunNotFound`."""
         if wait_s <= 0:
-            return await self._run_store.get(run_id)
+            return await self._of(tenant, run_id)
         async with self._result_bus.listen(run_id) as listener:
-            run = await self._run_store.get(run_id)
+            run = await self._of(tenant, run_id)
             if not run.status.ended:
                 await listener.wait(self._bounded(wait_s))
-                run = await self._run_store.get(run_id)
+                run = await self._of(tenant, run_id)
         return run
 
     async def list_runs(
-        self, *, reference: str | None, status: RunStatus | None, limit: int, cursor: str | None
+        self,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        reference: str | None,
+        status: RunStatus | None,
+        limit: int,
+        cursor: str | None,
     ) -> Page[Run]:
         """Runs, newest first, of one function or all. Raises `FunctionNotFound`, `MalformedRequest`."""
-        function_id = (await self._registry.get(reference)).function_id if reference else None
-        return await self._run_store.list_runs(function_id=function_id, status=status, limit=limit, cursor=cursor)
+        function_id = (await self._registry.get(reference, tenant=tenant)).function_id if reference else None
+        return await self._run_store.list_runs(
+            tenant=tenant, function_id=function_id, status=status, limit=limit, cursor=cursor
+        )
 
-    async def cancel(self, run_id: str) -> Run:
+    async def cancel(self, run_id: str, *, tenant: str = DEFAULT_TENANT) -> Run:
         """End a queued or running run as cancelled. Raises `RunEnded` where it has another outcome; `RunNotFound`."""
+        await self._of(tenant, run_id)
         error = RunError(kind=ErrorKind.CANCELLED, type="Cancelled", message="The run was cancelled on request.")
         outcome = Outcome(status=RunStatus.CANCELLED, error=error)
         try:
@@ -101,12 +125,15 @@ class Dispatcher:
         await self._result_bus.publish(run)
         return run
 
-    async def list_dead_letters(self, *, limit: int, cursor: str | None) -> Page[DeadLetter]:
+    async def list_dead_letters(
+        self, *, tenant: str = DEFAULT_TENANT, limit: int, cursor: str | None
+    ) -> Page[DeadLetter]:
         """What the platform could not run, newest first."""
-        return await self._dead_letters.list_letters(limit=limit, cursor=cursor)
+        return await self._dead_letters.list_letters(tenant=tenant, limit=limit, cursor=cursor)
 
-    async def redrive(self, run_id: str) -> Run:
+    async def redrive(self, run_id: str, *, tenant: str = DEFAULT_TENANT) -> Run:
         """Give a dead run another try. Raises `DeadLetterNotFound`, `RunEnded`, `RunNotFound`."""
+        await self._of(tenant, run_id)
         # The task before the run: a worker that is faster than the reopening gives the task back, and where the
         # reopening never comes it ends as a dead letter again. The other way round leaves a run that nobody will run.
         try:
@@ -118,11 +145,22 @@ class Dispatcher:
             raise RunEnded(f"the run {run_id} is {run.status}.", hint="Only a dead run can be redriven.") from None
         return structs.replace(await self._run_store.reopen(run_id), input=UNSET)
 
+    async def _of(self, tenant: str, run_id: str) -> Run:
+        """The tenant's run. Raises `RunNotFound`, for what is somebody else's just as for what never was."""
+        try:
+            run = await self._run_store.get(run_id)
+        except RunNotFound as exc:
+            raise _no_run(run_id) from exc
+        if run.tenant != tenant:
+            raise _no_run(run_id)
+        return run
+
     def _queued(self, function: Function, input_: Raw, mode: Mode) -> Run:
         return Run(
             run_id=new_run_id(),
             function_id=function.function_id,
             function_name=function.name,
+            tenant=function.tenant,
             version=function.version,
             status=RunStatus.QUEUED,
             mode=mode,
@@ -140,6 +178,7 @@ class Dispatcher:
             input=input_,
             enqueued_at=run.created_at,
             concurrency=function.concurrency,
+            tenant=function.tenant,
         )
         try:
             await self._task_queue.send(task, durable=durable)
@@ -155,3 +194,7 @@ class Dispatcher:
 
     def _bounded(self, wait_s: float | None) -> float:
         return self._max_wait_s if wait_s is None else min(wait_s, self._max_wait_s)
+
+
+def _no_run(run_id: str) -> RunNotFound:
+    return RunNotFound(f"no run has the id {run_id[:80]!r}.", hint="Old runs are forgotten in time.")

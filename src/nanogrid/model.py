@@ -12,6 +12,9 @@ from msgspec import UNSET, Raw, Struct, UnsetType, field
 #: JSON `null`, ready to be placed into an answer.
 NULL = Raw(b"null")
 
+#: Whose functions and runs those are of which nobody said otherwise; its admins look after the whole grid.
+DEFAULT_TENANT = "default"
+
 MIN_MEMORY_MB = 128
 MAX_MEMORY_MB = 10_240
 DEFAULT_MEMORY_MB = 128
@@ -104,6 +107,8 @@ class Function(Settings, frozen=True, kw_only=True):
 
     function_id: str
     name: str
+    #: Whose it is; nobody else sees it.
+    tenant: str = DEFAULT_TENANT
     version: int
     #: Digest of the canonical archive: 64 hexadecimal digits.
     code_sha256: str
@@ -148,6 +153,8 @@ class Run(Record, frozen=True, kw_only=True):
     run_id: str
     function_id: str
     function_name: str
+    #: Whose it is; nobody else sees it.
+    tenant: str = DEFAULT_TENANT
     version: int
     status: RunStatus
     mode: Mode = Mode.SYNC
@@ -188,6 +195,11 @@ class Task(Record, frozen=True, kw_only=True):
     enqueued_at: datetime
     #: The function's limit on runs at once when the task was sent; 0 means none.
     concurrency: int = 0
+    tenant: str = DEFAULT_TENANT
+    #: The tenant's limit on runs at once when the task was sent; 0 means none.
+    tenant_concurrency: int = 0
+    #: The tenant's limit on tasks that wait or run; 0 means none.
+    tenant_backlog: int = 0
 
 
 class Lease(Record, frozen=True, kw_only=True):
@@ -207,6 +219,7 @@ class DeadLetter(Record, frozen=True, kw_only=True):
 
     run_id: str
     function_id: str
+    tenant: str = DEFAULT_TENANT
     reason: str
     failures: int
     buried_at: datetime
@@ -238,3 +251,29 @@ class StoredRecord(Record, frozen=True, kw_only=True):
     value: Raw
     #: Names this very state of the record.
     revision: str
+
+
+class Scope(enum.StrEnum):
+    """What a key may do."""
+
+    #: Make, change and delete functions, their aliases and their secrets.
+    DEPLOY = "deploy"
+    #: Run functions, and follow, cancel and redrive runs.
+    RUN = "run"
+    #: Read functions, runs, logs and numbers.
+    READ = "read"
+    #: All of these, and keys and quotas.
+    ADMIN = "admin"
+
+
+class Principal(Record, frozen=True, kw_only=True):
+    """Somebody with a token."""
+
+    name: str
+    tenant: str = DEFAULT_TENANT
+    #: What it may do, each thing named; whoever makes a principal writes `admin` out as all of them.
+    scopes: frozenset[Scope] = frozenset(Scope)
+    #: The only functions that it may run, by name; None: all of its tenant's.
+    functions: frozenset[str] | None = None
+    #: When it ends to be one; None: never.
+    expires_at: datetime | None = None

@@ -14,6 +14,7 @@ from nanogrid.errors import InvalidField, NanoGridError, RuntimeUnavailable
 from nanogrid.identifiers import is_function_name, new_function_id
 from nanogrid.model import (
     DEFAULT_MEMORY_MB,
+    DEFAULT_TENANT,
     DEFAULT_TIMEOUT_MS,
     Function,
     Network,
@@ -66,7 +67,7 @@ class ResourceManager:
         # Storing code and naming it are two stores: nobody may count the users of a digest between the two.
         self._code_lock = asyncio.Lock()
 
-    async def deploy(self, name: str, change: Change) -> Function:
+    async def deploy(self, name: str, change: Change, *, tenant: str = DEFAULT_TENANT) -> Function:
         """Make a function with its first version. Raises `InvalidField`, `ArchiveRefused`, `TooLarge`, `NameTaken`."""
         if not is_function_name(name):
             raise InvalidField(
@@ -84,6 +85,7 @@ class ResourceManager:
         blank = Function(
             function_id=new_function_id(),
             name=name,
+            tenant=tenant,
             version=1,
             runtime=runtime,
             handler=_DEFAULT_HANDLERS[family(runtime)],
@@ -98,9 +100,9 @@ class ResourceManager:
         _check_handler(function, archive)
         return await self._store(function, archive, self._registry.create)
 
-    async def update(self, reference: str, change: Change) -> Function:
+    async def update(self, reference: str, change: Change, *, tenant: str = DEFAULT_TENANT) -> Function:
         """Make the next version. Raises `FunctionNotFound`, `RevisionConflict`, and what `deploy` raises."""
-        current = await self._registry.get(reference)
+        current = await self._registry.get(reference, tenant=tenant)
         runtime = current.runtime if change.runtime is UNSET else self._resolve(change.runtime)
         archive = await self._archive(runtime, change)
         function = structs.replace(
@@ -116,21 +118,21 @@ class ResourceManager:
         _check_handler(function, archive)
         return await self._store(function, archive, self._registry.update)
 
-    async def get(self, reference: str, version: int | None = None) -> Function:
+    async def get(self, reference: str, version: int | None = None, *, tenant: str = DEFAULT_TENANT) -> Function:
         """The function by id or name, at that version or the latest. Raises `FunctionNotFound`."""
-        return await self._registry.get(reference, version)
+        return await self._registry.get(reference, version, tenant=tenant)
 
-    async def list_functions(self, *, limit: int, cursor: str | None) -> Page[Function]:
+    async def list_functions(self, *, tenant: str = DEFAULT_TENANT, limit: int, cursor: str | None) -> Page[Function]:
         """The latest versions by name. Raises `MalformedRequest` for a foreign cursor."""
-        return await self._registry.list_functions(limit=limit, cursor=cursor)
+        return await self._registry.list_functions(tenant=tenant, limit=limit, cursor=cursor)
 
-    async def versions(self, reference: str) -> list[Function]:
+    async def versions(self, reference: str, *, tenant: str = DEFAULT_TENANT) -> list[Function]:
         """All versions of a function, latest first. Raises `FunctionNotFound`."""
-        return await self._registry.versions((await self._registry.get(reference)).function_id)
+        return await self._registry.versions((await self._registry.get(reference, tenant=tenant)).function_id)
 
-    async def delete(self, reference: str) -> None:
+    async def delete(self, reference: str, *, tenant: str = DEFAULT_TENANT) -> None:
         """Remove the function, its versions, and archives that nobody else uses. Raises `FunctionNotFound`."""
-        function = await self._registry.get(reference)
+        function = await self._registry.get(reference, tenant=tenant)
         async with self._code_lock:
             for digest in await self._registry.delete(function.function_id):
                 await self._code_store.delete(digest)

@@ -141,3 +141,16 @@ async def test_a_run_without_a_letter_cannot_be_redriven(bench):
         for run_id in (lease.task.run_id, new_run_id()):
             with pytest.raises(DeadLetterNotFound):
                 await backend.dead_letters.redrive(run_id)
+
+
+async def test_a_tenants_letters_are_listed_to_that_tenant_only(bench):
+    async with bench.open() as backend:
+        await backend.task_queue.send(some_task(tenant="acme"), durable=True)
+        (lease,) = await backend.task_queue.receive(limit=1, wait_s=0)
+        theirs = await backend.dead_letters.bury(lease, "broken")
+        ours = await backend.dead_letters.bury(await leased(backend), "broken")
+
+        assert theirs.tenant == "acme"
+        assert (await backend.dead_letters.list_letters(limit=10)).items == [ours]
+        assert (await backend.dead_letters.list_letters(tenant="acme", limit=10)).items == [theirs]
+        assert (await backend.dead_letters.list_letters(tenant="nobody", limit=10)).items == []

@@ -208,3 +208,55 @@ async def test_a_cancelled_create_leaves_memory_and_disk_agreed(bench):
         on_disk = await backend.registry.list_functions(limit=10)
 
         assert on_disk.items in ([], [function])
+
+
+# Tenants
+
+
+async def test_each_tenant_has_names_of_its_own(bench):
+    ours, theirs = some_function("hello"), some_function("hello", tenant="acme")
+    async with bench.open() as backend:
+        for function in (ours, theirs):
+            await backend.registry.create(function)
+        with pytest.raises(NameTaken):
+            await backend.registry.create(some_function("hello", tenant="acme"))
+        found = [await backend.registry.get("hello"), await backend.registry.get("hello", tenant="acme")]
+        listed = [
+            (await backend.registry.list_functions(tenant=tenant, limit=10)).items
+            for tenant in ("default", "acme", "nobody")
+        ]
+
+    assert found == [ours, theirs]
+    assert listed == [[ours], [theirs], []]
+
+
+async def test_what_another_tenant_has_is_not_found_just_as_what_never_was(bench):
+    theirs = some_function("hello", tenant="acme")
+    second = next_version(theirs)
+    never = some_function().function_id
+    async with bench.open() as backend:
+        await backend.registry.create(theirs)
+        await backend.registry.update(second)
+        texts = []
+        for reference in (theirs.function_id, never):
+            with pytest.raises(FunctionNotFound) as refused:
+                await backend.registry.get(reference, 1)
+            texts.append(str(refused.value).replace(reference, "ID"))
+        by_id = await backend.registry.get(theirs.function_id, 1, tenant="acme")
+
+    assert texts[0] == texts[1]
+    assert by_id == theirs
+
+
+async def test_a_tenants_functions_outlive_a_restart_and_their_deletion_frees_their_names(bench):
+    theirs = some_function("hello", tenant="acme")
+    async with bench.open() as backend:
+        await backend.registry.create(theirs)
+    async with bench.open() as backend:
+        assert await backend.registry.get("hello", tenant="acme") == theirs
+        await backend.registry.delete(theirs.function_id)
+        with pytest.raises(FunctionNotFound):
+            await backend.registry.get("hello", tenant="acme")
+        again = some_function("hello", tenant="acme")
+        await backend.registry.create(again)
+        assert (await backend.registry.list_functions(tenant="acme", limit=10)).items == [again]

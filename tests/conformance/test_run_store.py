@@ -472,3 +472,24 @@ async def test_a_cancelled_finisher_leaves_memory_and_disk_agreed(bench):
         found = await backend.run_store.get(run.run_id)
 
     assert found.status is RunStatus.SUCCEEDED
+
+
+@both
+async def test_a_tenants_runs_are_listed_to_that_tenant_only(bench, durable):
+    ours, theirs = some_run(), some_run(tenant="acme", function_id="fn_00000000000000000000000001")
+    async with bench.open() as backend:
+        for run in (ours, theirs):
+            await backend.run_store.accept(run, durable=durable)
+            await backend.run_store.persist(run.run_id)
+        await backend.run_store.finish(theirs.run_id, 1, SUCCEEDED)
+
+        async def listed(**query):
+            return [run.run_id for run in (await backend.run_store.list_runs(limit=10, **query)).items]
+
+        assert await listed() == [ours.run_id]
+        assert await listed(tenant="acme") == [theirs.run_id]
+        assert await listed(tenant="acme", status=RunStatus.SUCCEEDED) == [theirs.run_id]
+        assert await listed(tenant="acme", function_id=theirs.function_id) == [theirs.run_id]
+        assert await listed(status=RunStatus.SUCCEEDED) == []
+        assert await listed(function_id=theirs.function_id) == []
+        assert await listed(tenant="nobody") == []

@@ -11,8 +11,8 @@ from nanogrid.model import DEFAULT_MEMORY_MB
 
 OTHER = SOURCE + "# other\n"
 RECORD = {
-    *("functionId", "name", "version", "runtime", "handler", "memoryMb", "timeoutMs", "environment", "network"),
-    *("concurrency", "retries", "idleTtlMs", "codeSha256", "codeSize", "createdAt", "updatedAt"),
+    *("functionId", "name", "tenant", "version", "runtime", "handler", "memoryMb", "timeoutMs", "environment"),
+    *("network", "concurrency", "retries", "idleTtlMs", "codeSha256", "codeSize", "createdAt", "updatedAt"),
 }
 
 

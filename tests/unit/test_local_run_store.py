@@ -165,14 +165,16 @@ async def test_after_a_restart_attempts_count_anew_because_the_old_ones_are_dead
 @pytest.mark.parametrize("function_id", [None, "fn_1"])
 @pytest.mark.parametrize("status", [None, RunStatus.FAILED])
 async def test_a_listing_walks_an_index_and_sorts_nothing(tmp_path, function_id, status):
-    query, values = Listing(function_id, status, "run_~").query()
+    query, values = Listing("default", function_id, status, "run_~").query()
     explain = f"EXPLAIN QUERY PLAN {query}"
     async with opened(tmp_path) as (_, database):
         plan = await database.read(lambda connection: connection.execute(explain, values).fetchall())
 
     (step,) = [step[3] for step in plan]
     assert step.startswith("SEARCH runs USING")
-    assert step.count("=?") == (function_id is not None) + (status is not None)
+    # Without a function it is the tenant's index that is walked.
+    assert step.count("=?") == 1 + (status is not None)
+    assert ("tenant=?" in step) == (function_id is None)
 
 
 async def test_a_run_that_is_withdrawn_while_the_disk_is_full_is_gone_at_once_and_its_key_is_free(tmp_path):

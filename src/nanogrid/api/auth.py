@@ -4,15 +4,9 @@ import hashlib
 from collections.abc import Mapping
 
 from nanogrid.errors import Unauthorized
-from nanogrid.model import Record
+from nanogrid.model import Principal
 
-
-class Principal(Record, frozen=True, kw_only=True):
-    """Somebody with a token."""
-
-    name: str
-    #: What it may do; `admin` is everything.
-    scopes: frozenset[str] = frozenset({"admin"})
+__all__ = ["Auth", "Principal", "token_digest"]
 
 
 class Auth:

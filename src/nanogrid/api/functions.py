@@ -37,22 +37,23 @@ _RUNS_WITH_LINES = 50
 async def deploy(request: Request, services: Services) -> Answer:
     """Make a function with its first version."""
     deployment = await _read_change(request, Deployment)
-    function = await services.resource_manager.deploy(deployment.name, deployment)
+    function = await services.resource_manager.deploy(deployment.name, deployment, tenant=request.tenant)
     return json_answer(function, status=201, headers=(("location", f"/functions/{function.function_id}"),))
 
 
 async def list_functions(request: Request, services: Services) -> Answer:
     """The latest versions by name."""
     query = read_query(request, PageQuery)
-    return json_answer(await services.resource_manager.list_functions(limit=query.limit, cursor=query.cursor))
+    page = await services.resource_manager.list_functions(tenant=request.tenant, limit=query.limit, cursor=query.cursor)
+    return json_answer(page)
 
 
 async def get_function(request: Request, services: Services) -> Answer:
     """One version of a function, with what its recent runs recommend."""
     query = read_query(request, VersionQuery)
-    function = await services.resource_manager.get(_reference(request), query.version)
+    function = await services.resource_manager.get(_reference(request), query.version, tenant=request.tenant)
     recent = await services.dispatcher.list_runs(
-        reference=function.function_id, status=None, limit=_RECENT_RUNS, cursor=None
+        tenant=request.tenant, reference=function.function_id, status=None, limit=_RECENT_RUNS, cursor=None
     )
     memory_mb, timeout_ms = recommend(run for run in recent.items if run.version == function.version)
     return json_answer(
@@ -66,31 +67,31 @@ async def get_function(request: Request, services: Services) -> Answer:
 
 async def list_versions(request: Request, services: Services) -> Answer:
     """All versions of a function, latest first."""
-    versions = await services.resource_manager.versions(_reference(request))
+    versions = await services.resource_manager.versions(_reference(request), tenant=request.tenant)
     return json_answer(Page[Function](items=versions))
 
 
 async def update_function(request: Request, services: Services) -> Answer:
     """Make the next version."""
     change = await _read_change(request, Update)
-    return json_answer(await services.resource_manager.update(_reference(request), change))
+    return json_answer(await services.resource_manager.update(_reference(request), change, tenant=request.tenant))
 
 
 async def delete_function(request: Request, services: Services) -> Answer:
     """Remove a function with its versions and what code nobody else uses."""
-    await services.resource_manager.delete(_reference(request))
+    await services.resource_manager.delete(_reference(request), tenant=request.tenant)
     return Answer(status=204)
 
 
 async def read_logs(request: Request, services: Services) -> Answer | Stream:
     """The latest log lines, or those from now on."""
     query = read_query(request, LogsQuery)
-    function = await services.resource_manager.get(_reference(request))
+    function = await services.resource_manager.get(_reference(request), tenant=request.tenant)
     if query.follow:
         lines = services.log_feed.follow(function.function_id)
         return Stream(pieces=follow_lines(lines, heartbeat_s=services.heartbeat_s))
     page = await services.dispatcher.list_runs(
-        reference=function.function_id, status=None, limit=_RUNS_WITH_LINES, cursor=None
+        tenant=request.tenant, reference=function.function_id, status=None, limit=_RUNS_WITH_LINES, cursor=None
     )
     return json_answer(LogLines(lines=recent_lines(page.items, query.limit)))
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 import msgspec
 from msgspec import Struct
 
-from nanogrid.api.auth import Principal
 from nanogrid.api.services import Services
+from nanogrid.model import DEFAULT_TENANT, Principal
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -30,6 +30,11 @@ class Request(Struct, frozen=True, kw_only=True):
     body: bytes = b""
     #: Who asks; None on public routes.
     principal: Principal | None = None
+
+    @property
+    def tenant(self) -> str:
+        """Whose functions and runs the request is about."""
+        return self.principal.tenant if self.principal else DEFAULT_TENANT
 
 
 class Answer(Struct, frozen=True, kw_only=True):

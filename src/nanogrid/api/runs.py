@@ -23,18 +23,20 @@ async def run_function(request: Request, services: Services) -> Answer:
         asked.function_id,
         NULL if asked.input is UNSET else asked.input,
         mode=Mode.ASYNC if asynchronous else Mode.SYNC,
+        tenant=request.tenant,
         wait_s=preferences.wait_s,
         idempotency=idempotency,
     )
     if asynchronous and preferences.wait_s and not run.status.ended:
-        run = await services.dispatcher.get(run.run_id, wait_s=preferences.wait_s)
+        run = await services.dispatcher.get(run.run_id, tenant=request.tenant, wait_s=preferences.wait_s)
     return _run_answer(run, preferences)
 
 
 async def get_run(request: Request, services: Services) -> Answer:
     """State and outcome; waits for the end where asked to."""
     wait_s = read_query(request, WaitQuery).wait_ms / 1000
-    return json_answer(await services.dispatcher.get(_run_id(request.params["id"]), wait_s=wait_s))
+    run = await services.dispatcher.get(_run_id(request.params["id"]), tenant=request.tenant, wait_s=wait_s)
+    return json_answer(run)
 
 
 async def list_runs(request: Request, services: Services) -> Answer:
@@ -43,25 +45,30 @@ async def list_runs(request: Request, services: Services) -> Answer:
     if query.function_id is not None:
         _check_reference(query.function_id)
     page = await services.dispatcher.list_runs(
-        reference=query.function_id, status=query.status, limit=query.limit, cursor=query.cursor
+        tenant=request.tenant,
+        reference=query.function_id,
+        status=query.status,
+        limit=query.limit,
+        cursor=query.cursor,
     )
     return json_answer(page)
 
 
 async def cancel_run(request: Request, services: Services) -> Answer:
     """End a queued or running run."""
-    return json_answer(await services.dispatcher.cancel(_run_id(request.params["id"])))
+    return json_answer(await services.dispatcher.cancel(_run_id(request.params["id"]), tenant=request.tenant))
 
 
 async def list_dead_letters(request: Request, services: Services) -> Answer:
     """What the platform could not run."""
     query = read_query(request, PageQuery)
-    return json_answer(await services.dispatcher.list_dead_letters(limit=query.limit, cursor=query.cursor))
+    page = await services.dispatcher.list_dead_letters(tenant=request.tenant, limit=query.limit, cursor=query.cursor)
+    return json_answer(page)
 
 
 async def redrive(request: Request, services: Services) -> Answer:
     """Give a dead run another try."""
-    run = await services.dispatcher.redrive(_run_id(request.params["runId"]))
+    run = await services.dispatcher.redrive(_run_id(request.params["runId"]), tenant=request.tenant)
     return json_answer(run, status=202, headers=(("location", f"/runs/{run.run_id}"),))
 
 

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 from msgspec import Raw
 
 from nanogrid.model import (
+    DEFAULT_TENANT,
     DeadLetter,
     Depth,
     Function,
@@ -96,7 +97,10 @@ class CodeStore(ABC):
 
 
 class Registry(ABC):
-    """Keeps functions: one record per function, one immutable record per version of it."""
+    """Keeps functions: one record per function, one immutable record per version of it.
+
+    Names are each tenant's own. What another tenant has is not found, and not told from what never was.
+    """
 
     @abstractmethod
     async def create(self, function: Function) -> None:
@@ -110,12 +114,14 @@ class Registry(ABC):
         """
 
     @abstractmethod
-    async def get(self, reference: str, version: int | None = None) -> Function:
-        """The function with that id or name, at that version or the latest. Raises `FunctionNotFound`."""
+    async def get(self, reference: str, version: int | None = None, *, tenant: str = DEFAULT_TENANT) -> Function:
+        """The tenant's function with that id or name, at that version or the latest. Raises `FunctionNotFound`."""
 
     @abstractmethod
-    async def list_functions(self, *, limit: int, cursor: str | None = None) -> Page[Function]:
-        """The latest versions in order of name, from the cursor on; reads no more than the page.
+    async def list_functions(
+        self, *, tenant: str = DEFAULT_TENANT, limit: int, cursor: str | None = None
+    ) -> Page[Function]:
+        """The tenant's latest versions in order of name, from the cursor on; reads no more than the page.
 
         Raises `MalformedRequest` for a cursor that this registry did not make.
         """
@@ -181,12 +187,13 @@ class RunStore(ABC):
     async def list_runs(
         self,
         *,
+        tenant: str = DEFAULT_TENANT,
         function_id: str | None = None,
         status: RunStatus | None = None,
         limit: int,
         cursor: str | None = None,
     ) -> Page[Run]:
-        """Runs without their inputs, newest first, from the cursor on; reads no more than the page.
+        """The tenant's runs without their inputs, newest first, from the cursor on; reads no more than the page.
 
         Raises `MalformedRequest` for a cursor that this store did not make.
         """
@@ -239,12 +246,15 @@ class TaskQueue(ABC):
     """Hands tasks to workers. A task is leased, not given: a lease not extended comes back.
 
     Functions share the queue fairly: they take turns, however many tasks each has waiting. A function never has more
-    tasks leased than its `Task.concurrency` (0: no limit), where the backend can tell.
+    tasks leased than its `Task.concurrency` (0: no limit), a tenant no more than its `Task.tenant_concurrency`, where
+    the backend can tell.
     """
 
     @abstractmethod
     async def send(self, task: Task, *, durable: bool, delay_s: float = 0.0) -> None:
-        """Put a task on the queue; it can be received after the delay. Raises `BacklogFull`.
+        """Put a task on the queue; it can be received after the delay.
+
+        Raises `BacklogFull`, also where `Task.tenant_backlog` of the tenant's tasks are there, if the backend can tell.
 
         With `durable` the task survives a crash from the moment that this returns.
         """
@@ -293,8 +303,10 @@ class DeadLetters(ABC):
         """
 
     @abstractmethod
-    async def list_letters(self, *, limit: int, cursor: str | None = None) -> Page[DeadLetter]:
-        """Dead letters, newest first. Raises `MalformedRequest` for a foreign cursor."""
+    async def list_letters(
+        self, *, tenant: str = DEFAULT_TENANT, limit: int, cursor: str | None = None
+    ) -> Page[DeadLetter]:
+        """The tenant's dead letters, newest first. Raises `MalformedRequest` for a foreign cursor."""
 
     @abstractmethod
     async def redrive(self, run_id: str) -> None:

@@ -221,7 +221,7 @@ class Worker:
             await self._bury(lease, "its worker or lease was lost each time")
             return
         try:
-            function = await self._registry.get(task.function_id, task.version)
+            function = await self._registry.get(task.function_id, task.version, tenant=task.tenant)
         except FunctionNotFound:
             await self._finish(lease, _deleted(task.function_id))
             return

@@ -8,7 +8,7 @@ from nanogrid.backends.local.lanes import QueuedTask
 from nanogrid.backends.local.task_journal import TaskJournal
 from nanogrid.backends.local.task_queue import LocalTaskQueue
 from nanogrid.clock import Clock
-from nanogrid.model import DeadLetter, Lease
+from nanogrid.model import DEFAULT_TENANT, DeadLetter, Lease
 from nanogrid.ports import DeadLetters, Page
 
 #: Above every number that SQLite gives out.
@@ -31,6 +31,7 @@ class LocalDeadLetters(DeadLetters):
         letter = DeadLetter(
             run_id=lease.task.run_id,
             function_id=lease.task.function_id,
+            tenant=lease.task.tenant,
             reason=reason,
             failures=lease.failures,
             buried_at=self._clock.now(),
@@ -38,10 +39,12 @@ class LocalDeadLetters(DeadLetters):
         await self._journal.bury(entry, letter, partial(self._buried, entry))
         return letter
 
-    async def list_letters(self, *, limit: int, cursor: str | None = None) -> Page[DeadLetter]:
+    async def list_letters(
+        self, *, tenant: str = DEFAULT_TENANT, limit: int, cursor: str | None = None
+    ) -> Page[DeadLetter]:
         """See the port."""
         before = _NEWEST if cursor is None else _number_from(cursor)
-        rows = await self._journal.letters(limit=limit + 1, before=before)
+        rows = await self._journal.letters(tenant=tenant, limit=limit + 1, before=before)
         page = rows[:limit]
         more = len(rows) > limit and bool(page)
         return Page(items=[letter for _, letter in page], next_cursor=to_cursor(str(page[-1][0])) if more else None)

@@ -39,6 +39,7 @@ async def bury_dead(registry: LocalRegistry, run_store: LocalRunStore, journal: 
         letter = DeadLetter(
             run_id=run_id,
             function_id=run.function_id,
+            tenant=run.tenant,
             reason=run.error.message if run.error else "",
             failures=MAX_PLATFORM_FAILURES,
             buried_at=run.ended_at or run.created_at,
@@ -54,7 +55,7 @@ def _nobody_waits(_: asyncio.Future[None]) -> None:
 
 async def _task(registry: LocalRegistry, run: Run) -> Task:
     try:
-        concurrency = (await registry.get(run.function_id, run.version)).concurrency
+        concurrency = (await registry.get(run.function_id, run.version, tenant=run.tenant)).concurrency
     except FunctionNotFound:
         # The worker ends it with the error that says so.
         concurrency = 0
@@ -66,4 +67,5 @@ async def _task(registry: LocalRegistry, run: Run) -> Task:
         input=run.input if isinstance(run.input, Raw) else NULL,
         enqueued_at=run.created_at,
         concurrency=concurrency,
+        tenant=run.tenant,
     )

@@ -6,6 +6,7 @@ Memory follows the disk: it learns of a change when that is committed, so `get` 
 import asyncio
 import sqlite3
 from bisect import bisect_right, insort
+from collections import defaultdict
 from functools import partial
 
 import msgspec
@@ -14,7 +15,7 @@ from nanogrid.backends.cursors import foreign_cursor, from_cursor, to_cursor
 from nanogrid.backends.local.database import Database
 from nanogrid.errors import FunctionNotFound, NameTaken, RevisionConflict
 from nanogrid.identifiers import is_function_name
-from nanogrid.model import Function
+from nanogrid.model import DEFAULT_TENANT, Function
 from nanogrid.ports import Page, Registry
 
 #: Versions before the latest that stay in memory; runs that wait on the queue still ask for them.
@@ -24,6 +25,17 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Function)
 
 
+class _Names:
+    """One tenant's functions by name."""
+
+    __slots__ = ("by_name", "in_order")
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Function] = {}
+        #: The names in order, for listing.
+        self.in_order: list[str] = []
+
+
 class LocalRegistry(Registry):
     """The tables `functions` and `versions`."""
 
@@ -31,9 +43,7 @@ class LocalRegistry(Registry):
         """Call `load` before anything else."""
         self._database = database
         self._by_id: dict[str, Function] = {}
-        self._by_name: dict[str, Function] = {}
-        #: In order, for listing.
-        self._names: list[str] = []
+        self._tenants: defaultdict[str, _Names] = defaultdict(_Names)
         self._older: dict[tuple[str, int], Function] = {}
 
     async def load(self) -> None:
@@ -49,23 +59,27 @@ class LocalRegistry(Registry):
         """See the port."""
         await self._database.write(partial(_insert_next, function=function), partial(self._written, function))
 
-    async def get(self, reference: str, version: int | None = None) -> Function:
+    async def get(self, reference: str, version: int | None = None, *, tenant: str = DEFAULT_TENANT) -> Function:
         """See the port. No I/O, but for a version that is neither the latest nor lately asked for."""
-        function = self._by_id.get(reference) or self._by_name.get(reference)
-        if function is None:
+        function = self._by_id.get(reference)
+        if function is None and tenant in self._tenants:
+            function = self._tenants[tenant].by_name.get(reference)
+        if function is None or function.tenant != tenant:
             raise _no_function(reference)
         if version is None or version == function.version:
             return function
         return self._older.get((function.function_id, version)) or await self._read_older(function, version)
 
-    async def list_functions(self, *, limit: int, cursor: str | None = None) -> Page[Function]:
+    async def list_functions(
+        self, *, tenant: str = DEFAULT_TENANT, limit: int, cursor: str | None = None
+    ) -> Page[Function]:
         """See the port. No I/O."""
-        start = 0 if cursor is None else bisect_right(self._names, _name_from(cursor))
-        names = self._names[start : start + limit]
-        more = start + limit < len(self._names)
-        return Page(
-            items=[self._by_name[name] for name in names], next_cursor=to_cursor(names[-1]) if more and names else None
-        )
+        after = None if cursor is None else _name_from(cursor)
+        names = self._tenants[tenant] if tenant in self._tenants else _Names()
+        start = 0 if after is None else bisect_right(names.in_order, after)
+        page = names.in_order[start : start + limit]
+        more = start + limit < len(names.in_order) and bool(page)
+        return Page(items=[names.by_name[name] for name in page], next_cursor=to_cursor(page[-1]) if more else None)
 
     async def versions(self, function_id: str) -> list[Function]:
         """See the port."""
@@ -84,9 +98,10 @@ class LocalRegistry(Registry):
         return await self._database.read(partial(_is_used, code_sha256=code_sha256))
 
     def _remember(self, function: Function) -> None:
-        if function.name not in self._by_name:
-            insort(self._names, function.name)
-        self._by_id[function.function_id] = self._by_name[function.name] = function
+        names = self._tenants[function.tenant]
+        if function.name not in names.by_name:
+            insort(names.in_order, function.name)
+        self._by_id[function.function_id] = names.by_name[function.name] = function
 
     def _written(self, function: Function, done: asyncio.Future[None]) -> None:
         if done.exception() is None:
@@ -95,9 +110,12 @@ class LocalRegistry(Registry):
     def _deleted(self, function_id: str, done: asyncio.Future[list[str]]) -> None:
         if done.exception() is not None:
             return
-        name = self._by_id.pop(function_id).name
-        del self._by_name[name]
-        del self._names[bisect_right(self._names, name) - 1]
+        function = self._by_id.pop(function_id)
+        names = self._tenants[function.tenant]
+        del names.by_name[function.name]
+        del names.in_order[bisect_right(names.in_order, function.name) - 1]
+        if not names.by_name:
+            del self._tenants[function.tenant]
 
     async def _read_older(self, latest: Function, version: int) -> Function:
         select = partial(_select_version, function_id=latest.function_id, version=version)
@@ -149,8 +167,8 @@ def _is_used(connection: sqlite3.Connection, *, code_sha256: str) -> bool:
 def _insert(connection: sqlite3.Connection, *, function: Function) -> None:
     try:
         connection.execute(
-            "INSERT INTO functions (function_id, name, latest) VALUES (?, ?, ?)",
-            (function.function_id, function.name, function.version),
+            "INSERT INTO functions (function_id, tenant, name, latest) VALUES (?, ?, ?, ?)",
+            (function.function_id, function.tenant, function.name, function.version),
         )
     except sqlite3.IntegrityError as exc:
         raise NameTaken(f"a function {function.name!r} exists.", hint="Update it, or choose another name.") from exc

@@ -21,7 +21,7 @@ from nanogrid.backends.local.run_table import IdempotencyKey, Saved
 from nanogrid.clock import Clock
 from nanogrid.errors import IdempotencyConflict, RunEnded, RunNotFound, StoreUnavailable
 from nanogrid.identifiers import is_run_id
-from nanogrid.model import Outcome, Run, RunStatus
+from nanogrid.model import DEFAULT_TENANT, Outcome, Run, RunStatus
 from nanogrid.ports import Page, RunStore
 
 
@@ -131,6 +131,7 @@ class LocalRunStore(RunStore):
     async def list_runs(
         self,
         *,
+        tenant: str = DEFAULT_TENANT,
         function_id: str | None = None,
         status: RunStatus | None = None,
         limit: int,
@@ -138,7 +139,7 @@ class LocalRunStore(RunStore):
     ) -> Page[Run]:
         """See the port."""
         before = run_table.NEWEST if cursor is None else _run_id_from(cursor)
-        wanted = run_table.Listing(function_id, status, before)
+        wanted = run_table.Listing(tenant, function_id, status, before)
         # Taken before the disk is read: what is written meanwhile must not fall between the two.
         unsaved = {run_id: saved.run for run_id, saved in self._unsaved.items()}
         hidden = unsaved.keys() | self._withdrawn

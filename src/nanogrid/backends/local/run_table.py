@@ -38,6 +38,7 @@ class IdempotencyKey(NamedTuple):
 class Listing(NamedTuple):
     """Which runs are asked for."""
 
+    tenant: str
     function_id: str | None
     status: RunStatus | None
     #: Only ids that sort before this one.
@@ -47,13 +48,20 @@ class Listing(NamedTuple):
         """Whether the run belongs into the listing."""
         return (
             run.run_id < self.before
+            and self.tenant == run.tenant
             and self.function_id in (None, run.function_id)
             and self.status in (None, run.status)
         )
 
     def query(self) -> tuple[str, list[str]]:
         """The query that walks it newest first, and its values."""
-        conditions = {"run_id < ?": self.before, "function_id = ?": self.function_id, "status = ?": self.status}
+        conditions = {
+            "run_id < ?": self.before,
+            # The plus: where a function is given, its own index is the one to walk.
+            "tenant = ?" if self.function_id is None else "+tenant = ?": self.tenant,
+            "function_id = ?": self.function_id,
+            "status = ?": self.status,
+        }
         given = {condition: str(value) for condition, value in conditions.items() if value is not None}
         where = " AND ".join(given)
         query = f"SELECT run_id, record FROM runs WHERE {where} ORDER BY run_id DESC"  # noqa: S608 - fixed words only
@@ -71,10 +79,10 @@ class Saved(NamedTuple):
 def save(connection: sqlite3.Connection, changes: Changes[Saved]) -> None:
     """Write runs as they are now; None takes a run out, and its input and idempotency key with it."""
     saved = [change for change in changes.values() if change]
-    runs = [(run.run_id, run.function_id, run.status.value, _encoder.encode(run)) for run, _, _ in saved]
+    runs = [(run.run_id, run.tenant, run.function_id, run.status.value, _encoder.encode(run)) for run, _, _ in saved]
     inputs = [(run.run_id, bytes(input_)) for run, input_, _ in saved if input_ is not None]
     keys = [key for _, _, key in saved if key is not None]
-    put_rows(connection, "INSERT OR REPLACE INTO runs (run_id, function_id, status, record)", runs)
+    put_rows(connection, "INSERT OR REPLACE INTO runs (run_id, tenant, function_id, status, record)", runs)
     put_rows(connection, "INSERT OR REPLACE INTO run_inputs (run_id, input)", inputs)
     put_rows(connection, "INSERT OR REPLACE INTO idempotency_keys (key, digest, made_at, run_id)", keys)
     if keys:

@@ -2,8 +2,10 @@
 
 CREATE TABLE functions (
     function_id TEXT PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    latest INTEGER NOT NULL
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL,
+    latest INTEGER NOT NULL,
+    UNIQUE (tenant, name)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE versions (
@@ -21,11 +23,13 @@ CREATE TABLE runs (
     run_id TEXT PRIMARY KEY,
     function_id TEXT NOT NULL,
     status TEXT NOT NULL,
-    record BLOB NOT NULL
+    record BLOB NOT NULL,
+    tenant TEXT NOT NULL DEFAULT 'default'
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX runs_by_function ON runs (function_id, run_id);
-CREATE INDEX runs_by_status ON runs (status, run_id);
+CREATE INDEX runs_by_status ON runs (status, tenant, run_id);
+CREATE INDEX runs_by_tenant ON runs (tenant, run_id);
 CREATE INDEX runs_by_both ON runs (function_id, status, run_id);
 
 -- Apart from the run, because a run is written several times and its input once.
@@ -63,8 +67,11 @@ CREATE TABLE dead_letters (
     run_id TEXT NOT NULL UNIQUE,
     record BLOB NOT NULL,
     task BLOB NOT NULL,
-    attempt INTEGER NOT NULL
+    attempt INTEGER NOT NULL,
+    tenant TEXT NOT NULL DEFAULT 'default'
 ) STRICT;
+
+CREATE INDEX dead_letters_by_tenant ON dead_letters (tenant, number);
 
 -- Small named values; whoever changes one names the revision that he saw.
 CREATE TABLE records (

@@ -97,9 +97,9 @@ class TaskJournal:
         """Ids of the dead runs that have neither a letter nor a task."""
         return await self._database.read(_select_unburied)
 
-    async def letters(self, *, limit: int, before: int) -> list[tuple[int, DeadLetter]]:
-        """Numbered dead letters, newest first, up to `limit` with smaller numbers than `before`."""
-        return await self._database.read(partial(_select_letters, limit=limit, before=before))
+    async def letters(self, *, tenant: str, limit: int, before: int) -> list[tuple[int, DeadLetter]]:
+        """The tenant's numbered dead letters, newest first, up to `limit` with smaller numbers than `before`."""
+        return await self._database.read(partial(_select_letters, tenant=tenant, limit=limit, before=before))
 
 
 def _fare(entry: QueuedTask, task: Task | None = None) -> _Fare:
@@ -144,8 +144,8 @@ def _had_begun(record: bytes | None, attempt: int) -> bool:
 
 def _bury(connection: sqlite3.Connection, *, entry: QueuedTask, letter: DeadLetter) -> None:
     connection.execute(
-        "INSERT OR REPLACE INTO dead_letters (run_id, record, task, attempt) VALUES (?, ?, ?, ?)",
-        (letter.run_id, _encoder.encode(letter), _encoder.encode(entry.task), entry.attempt),
+        "INSERT OR REPLACE INTO dead_letters (run_id, record, task, attempt, tenant) VALUES (?, ?, ?, ?, ?)",
+        (letter.run_id, _encoder.encode(letter), _encoder.encode(entry.task), entry.attempt, letter.tenant),
     )
 
 
@@ -167,6 +167,9 @@ def _select_unburied(connection: sqlite3.Connection) -> list[str]:
     return [run_id for (run_id,) in rows]
 
 
-def _select_letters(connection: sqlite3.Connection, *, limit: int, before: int) -> list[tuple[int, DeadLetter]]:
-    select = "SELECT number, record FROM dead_letters WHERE number < ? ORDER BY number DESC LIMIT ?"
-    return [(number, _letter_decoder.decode(record)) for number, record in connection.execute(select, (before, limit))]
+def _select_letters(
+    connection: sqlite3.Connection, *, tenant: str, limit: int, before: int
+) -> list[tuple[int, DeadLetter]]:
+    select = "SELECT number, record FROM dead_letters WHERE tenant = ? AND number < ? ORDER BY number DESC LIMIT ?"
+    rows = connection.execute(select, (tenant, before, limit))
+    return [(number, _letter_decoder.decode(record)) for number, record in rows]
