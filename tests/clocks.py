@@ -35,6 +35,11 @@ class ManualClock(Clock):
         heapq.heappush(self._sleepers, (self._monotonic + seconds, next(self._numbers), woken))
         await woken
 
+    @property
+    def sleepers(self) -> int:
+        """How many sleep."""
+        return sum(not woken.done() for _, _, woken in self._sleepers)
+
     async def advance(self, seconds: float) -> None:
         """Turn the clock, waking each sleeper at his moment; whoever can act has acted when this returns."""
         await self._let_act()

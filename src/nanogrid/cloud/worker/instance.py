@@ -76,9 +76,10 @@ class Instance:
         busy_at = self._clock.monotonic()
         while True:
             now = self._clock.monotonic()
-            if busy():
+            is_busy = busy()
+            if is_busy:
                 busy_at = now
-            wanted = now - busy_at < idle_s if protected else busy()
+            wanted = is_busy or (protected and now - busy_at < idle_s)
             if wanted != protected and await self._protected(wanted):
                 protected = wanted
             await self._clock.sleep(min(1.0, idle_s))
