@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 export PYTHON
 
-.PHONY: help setup demo up check test format security-report residue
+.PHONY: help setup demo up check test format docs reference security-report residue
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -12,7 +12,7 @@ help: ## this list
 .venv/.made-run: requirements.txt pyproject.toml scripts/make-venv
 	@scripts/make-venv run
 
-.venv/.made-dev: requirements.txt requirements-aws.txt requirements-dev.txt pyproject.toml scripts/make-venv
+.venv/.made-dev: requirements.txt requirements-aws.txt requirements-dev.txt requirements-docs.txt pyproject.toml scripts/make-venv
 	@scripts/make-venv dev
 
 setup: .venv/.made-dev ## make .venv with the development tools
@@ -35,6 +35,13 @@ check: .venv/.made-dev ## format, lint, types, imports
 
 test: .venv/.made-dev ## the whole test suite
 	.venv/bin/pytest -q -n 2
+
+docs: .venv/.made-dev ## build the documentation into site/, without any network
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
+reference: .venv/.made-dev ## write the generated parts of docs/ anew
+	.venv/bin/python tests/unit/test_api_docs.py
+	.venv/bin/python tests/docs/reference.py
 
 security-report: .venv/.made-dev ## attack a grid with every hostile function, and write docs/security.md
 	.venv/bin/python tests/hostile/report.py

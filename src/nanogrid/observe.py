@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 Log = structlog.stdlib.BoundLogger
 
+#: What the histograms of times count by, in seconds.
+_BUCKETS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 900)
 _PLAIN = structlog.dev.plain_traceback
 
 
@@ -61,16 +63,25 @@ class Metrics:
         self.cold_starts = Counter(
             "nanogrid_cold_starts", "Runs that waited for a sandbox to load their code.", registry=self.registry
         )
-        self.duration = Histogram(
-            "nanogrid_run_duration_seconds",
-            "Time in the handler.",
-            buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 900),
+        self.failures = Counter(
+            "nanogrid_run_failures",
+            "Runs that ended without success, by the kind of their error.",
+            ["kind"],
             registry=self.registry,
+        )
+        self.duration = Histogram(
+            "nanogrid_run_duration_seconds", "Time in the handler.", buckets=_BUCKETS_S, registry=self.registry
         )
         self.queued = Histogram(
             "nanogrid_run_queued_seconds",
             "Time from acceptance to the handler.",
-            buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 900),
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.cold_start = Histogram(
+            "nanogrid_cold_start_seconds",
+            "Time that cold runs waited for their sandbox to start and to import the code.",
+            buckets=_BUCKETS_S,
             registry=self.registry,
         )
         self.backlog = Gauge("nanogrid_backlog", "Tasks that wait.", registry=self.registry)

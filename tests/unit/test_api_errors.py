@@ -38,7 +38,7 @@ def test_a_problem_has_the_members_of_rfc_9457_and_ours():
 
     assert answer.media_type == "application/problem+json"
     assert json.loads(answer.body) == {
-        "type": "urn:nanogrid:error:invalid_field",
+        "type": "/docs#invalid_field",
         "title": "Invalid field",
         "status": 422,
         "detail": "$.memoryMb: too small. Use 128.",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from http import HTTPStatus
 
+from nanogrid.api.advice import FAILURES, REFUSALS, Advice
 from nanogrid.api.errors import status_of
 from nanogrid.api.openapi import refusals
 from nanogrid.api.route import Route
@@ -16,7 +17,8 @@ _STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881;--accent:#0b7a75}
 @media(prefers-color-scheme:dark){:root{--accent:#4fd1c5}}
 body{font:16px/1.55 system-ui,sans-serif;max-width:54rem;margin:3rem auto;padding:0 1.25rem}
-h1{font-size:1.6rem;margin:0}article{border-top:1px solid var(--line);padding:1rem 0}
+h1{font-size:1.6rem;margin:0}h1[id]{margin-top:3rem}article:target{background:var(--soft)}
+article{border-top:1px solid var(--line);padding:1rem 0}
 h2{font:600 1rem ui-monospace,monospace;margin:0}h2 b{color:var(--accent);display:inline-block;min-width:4.5rem}
 p{margin:.3rem 0}code{font:.9em ui-monospace,monospace;background:var(--soft);padding:.1em .3em;border-radius:4px}
 dl{display:grid;grid-template-columns:6rem 1fr;gap:.2rem .8rem;margin:.5rem 0 0;font-size:.92rem}dd{margin:0}
@@ -44,6 +46,10 @@ def docs_page(routes: Iterable[Route], version: str) -> bytes:
 <p>JSON in camelCase; errors are <code>application/problem+json</code> with a stable <code>code</code>. Send
 <code>Authorization: Bearer TOKEN</code>. The same for programs: <a href="/openapi.json">/openapi.json</a>.</p>
 {articles}
+<h1 id="errors">Errors</h1><p>How a request is refused, by <code>code</code>.</p>
+{"".join(_advised(kind.code, str(status_of(kind)), advice) for kind, advice in REFUSALS.items())}
+<h1 id="failures">Failures</h1><p>How a run ends without success, by <code>error.kind</code>. The answer is a 200.</p>
+{"".join(_advised(kind.value, "run", advice) for kind, advice in FAILURES.items())}
 </body></html>
 """.encode()
 
@@ -52,6 +58,18 @@ def _article(route: Route) -> str:
     rows = "".join(f"<dt>{term}</dt><dd>{text}</dd>" for term, text in _rows(route) if text)
     title = f"<h2><b>{route.method}</b> {escape(route.path)}</h2>"
     return f'<article id="{route.operation_id}">{title}<p>{escape(route.summary)}.</p><dl>{rows}</dl></article>'
+
+
+def _advised(code: str, label: str, advice: Advice) -> str:
+    title = f"<h2><b>{label}</b> {escape(code)}</h2>"
+    rows = f"<dt>why</dt><dd>{_marked(advice.cause)}</dd><dt>what to do</dt><dd>{_marked(advice.remedy)}</dd>"
+    return f'<article id="{escape(code)}">{title}<dl>{rows}</dl></article>\n'
+
+
+def _marked(text: str) -> str:
+    """Text whose `backquotes` become code."""
+    pieces = escape(text).split("`")
+    return "".join(f"<code>{piece}</code>" if number % 2 else piece for number, piece in enumerate(pieces))
 
 
 def _rows(route: Route) -> list[tuple[str, str]]:

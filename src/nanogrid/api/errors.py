@@ -42,6 +42,7 @@ class FieldError(Record, frozen=True, kw_only=True):
 class Problem(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Every error's body, as `application/problem+json`."""
 
+    #: Where the grid itself explains the error: a place on its page `/docs`.
     type: str
     title: str
     status: int
@@ -64,7 +65,7 @@ def problem_answer(error: NanoGridError, request_id: str) -> Answer:
     fields = [FieldError(path=error.path, message=error.detail)] if isinstance(error, InvalidField) else []
     status = status_of(type(error))
     problem = Problem(
-        type=f"urn:nanogrid:error:{error.code}",
+        type=f"/docs#{error.code}",
         title=error.code.replace("_", " ").capitalize(),
         status=status,
         detail=str(error),

@@ -77,6 +77,7 @@ async def open_grid(config: Config) -> AsyncIterator[Started]:
         try:
             url = _url(config.host, await server.start())
             _publish_address(config.data / "address", url)
+            log.info("grid.started", url=url, sandbox=sandboxes.kind, version=__version__)
             yield _started(config, url, token, sandboxes)
         finally:
             # New work is refused first, then what runs may end; who still waits then is told where to come back.

@@ -340,6 +340,9 @@ class Worker:
         metrics.queued.observe(usage.queued_ms / 1000)
         if usage.cold_start:
             metrics.cold_starts.inc()
+            metrics.cold_start.observe(usage.init_ms / 1000)
+        if outcome.error is not None:
+            metrics.failures.labels(outcome.error.kind.value).inc()
 
     async def _heartbeat(self) -> None:
         """Extend every lease at a third of its time; end what is no longer ours, or cancelled behind our back."""
