@@ -37,11 +37,14 @@ def main() -> int:
 
     fought = asyncio.run(play())
     _say("\n".join(fought.verdict.lines()))
-    _say(f"{len(fought.faults)} faults in {fought.seconds:.0f} s, seed {seed}: {'held' if fought.verdict.holds else 'BROKEN'}")
+    said = "held" if fought.verdict.holds else "BROKEN"
+    _say(f"{len(fought.faults)} faults in {fought.seconds:.0f} s, seed {seed}: {said}")
     if fought.verdict.holds:
         return 0
     file = Path("chaos-failures") / f"seed-{seed}.json"
-    write(file, Replay(backend="local", sandbox=sandbox, seed=seed, tasks=size.tasks, kinds=kinds, faults=fought.faults))
+    write(
+        file, Replay(backend="local", sandbox=sandbox, seed=seed, tasks=size.tasks, kinds=kinds, faults=fought.faults)
+    )
     _say(f"again: make chaos REPLAY={file}")
     return 1
 
@@ -52,7 +55,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=0, help="how many faults, at least")
     parser.add_argument("--faults", default=",".join(USUAL), help="which kinds, with commas")
     parser.add_argument("--gap", default=",".join(map(str, GAP_S)), help="seconds between faults, from and to")
-    parser.add_argument("--sandbox", default="bubblewrap", help="bubblewrap, docker, or process, which counts executions")
+    parser.add_argument(
+        "--sandbox", default="bubblewrap", help="bubblewrap, docker, or process, which counts executions"
+    )
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--replay", type=Path, default=os.environ.get("REPLAY"), help="a file that a failure left")
     return parser.parse_args()

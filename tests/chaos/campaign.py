@@ -102,7 +102,7 @@ class _Run:
             self.clients.cancel()
         deadline = time.monotonic() + DRAIN_S
         # What nobody was told of runs as well.
-        while await self._open_runs() and time.monotonic() < deadline:
+        while await self._open_runs() and time.monotonic() < deadline:  # noqa: ASYNC110 - there is no event for this
             await asyncio.sleep(0.2)
 
     async def _open_runs(self) -> int:

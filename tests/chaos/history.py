@@ -68,7 +68,9 @@ class Verdict:
         return [*head, f"{'executions':<12}{self.executions or 'not counted':>7}", *counts]
 
 
-def judge(history: History, found: dict[str, dict], executions: Counter[str], *, may_be_killed: bool = False) -> Verdict:
+def judge(
+    history: History, found: dict[str, dict], executions: Counter[str], *, may_be_killed: bool = False
+) -> Verdict:
     """The verdict; `found` has every run that the grid knows in the end, in full, by id."""
     tokens = {run_id: record["input"]["token"] for run_id, record in found.items()}
     ended = {run_id: record for run_id, record in found.items() if record["status"] in ENDED}

@@ -119,7 +119,7 @@ class LocalSystem(System):
         return f"connections silent for {seconds:.1f} s, then reset"
 
     async def _jump_clock(self, strength: float) -> str:
-        hours = -1 if strength < 0.5 else 1  # noqa: PLR2004 - as often back as forth
+        hours = -1 if strength < 0.5 else 1
         self._offset.write_text(f"{hours:+d}h")
         await asyncio.sleep(2)
         self._offset.write_text("+0")
@@ -160,7 +160,7 @@ async def local_system(sandbox: str, *, kinds: set[str]) -> AsyncIterator[LocalS
     """A grid ready for these kinds of harm: some need a small disk, or a clock that can be moved."""
     with tempfile.TemporaryDirectory(prefix="nanogrid-chaos-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        folder.chmod(0o755)
+        folder.chmod(0o755)  # noqa: ASYNC240 - before anything runs
         offset = folder / "clock"
         offset.write_text("+0")
         environment = {"NANOGRID_LEASE_S": str(LEASE_S), "NANOGRID_MAX_RUNNING": str(MAX_RUNNING)}

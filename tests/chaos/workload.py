@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 #: Marks each execution in a file outside where it can, waits, and answers with what the oracle knows.
-SOURCE = '''
+SOURCE = """
 import hashlib, os, time
 
 def handler(event, context):
@@ -18,7 +18,7 @@ def handler(event, context):
     if event["fails"]:
         raise ValueError(event["token"])
     return {"token": event["token"], "digest": hashlib.sha256(event["token"].encode()).hexdigest()}
-'''
+"""
 #: name -> settings. What somebody kills from outside looks like a fault of the function; its policy tries again.
 FUNCTIONS = {
     "steady": {"retries": 8, "timeoutMs": 60_000},
@@ -65,7 +65,11 @@ def requests(seed: int) -> Iterator[Request]:
 def right(record: dict, token: str, *, may_be_killed: bool) -> bool:
     """Whether the ended run is as the oracle says; `may_be_killed` where somebody ended sandboxes from outside."""
     error = record["error"] or {}
-    if may_be_killed and error.get("kind") == "exited" and (record["mode"] == "sync" or record["functionName"] == "flawed"):
+    if (
+        may_be_killed
+        and error.get("kind") == "exited"
+        and (record["mode"] == "sync" or record["functionName"] == "flawed")
+    ):
         return True
     if record["functionName"] == "flawed":
         return record["status"] == "failed" and (error["kind"], error["message"]) == ("exception", token)
