@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 export PYTHON
 
-.PHONY: help setup demo up check test format docs reference security-report residue
+.PHONY: help setup demo up check check-stack test format docs reference security-report residue
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -32,6 +32,9 @@ check: .venv/.made-dev ## format, lint, types, imports
 	.venv/bin/ruff check src tests examples
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
+
+check-stack: ## lint the AWS template: form and security
+	@scripts/check-stack
 
 test: .venv/.made-dev ## the whole test suite
 	.venv/bin/pytest -q -n 2

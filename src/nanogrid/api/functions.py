@@ -32,6 +32,7 @@ U = TypeVar("U", bound=Update)
 #: Recent runs that a recommendation, and a listing of log lines, looks at.
 _RECENT_RUNS = 100
 _RUNS_WITH_LINES = 50
+_NOT_FOLLOWED = "Lines cannot be followed here: these are the latest. Ask again for newer ones."
 
 
 async def deploy(request: Request, services: Services) -> Answer:
@@ -87,13 +88,14 @@ async def read_logs(request: Request, services: Services) -> Answer | Stream:
     """The latest log lines, or those from now on."""
     query = read_query(request, LogsQuery)
     function = await services.resource_manager.get(_reference(request), tenant=request.tenant)
-    if query.follow:
+    if query.follow and services.streams:
         lines = services.log_feed.follow(function.function_id)
         return Stream(pieces=follow_lines(lines, heartbeat_s=services.heartbeat_s))
     page = await services.dispatcher.list_runs(
         tenant=request.tenant, reference=function.function_id, status=None, limit=_RUNS_WITH_LINES, cursor=None
     )
-    return json_answer(LogLines(lines=recent_lines(page.items, query.limit)))
+    note = _NOT_FOLLOWED if query.follow else UNSET
+    return json_answer(LogLines(lines=recent_lines(page.items, query.limit), note=note))
 
 
 def _reference(request: Request) -> str:

@@ -23,3 +23,5 @@ class Services(Struct, frozen=True):
     version: str
     #: How often a silent stream says that it is still there, in seconds.
     heartbeat_s: float = 15.0
+    #: Whether answers can be sent piece by piece; behind a Lambda they can't.
+    streams: bool = True

@@ -12,13 +12,14 @@ from starlette.types import Receive, Scope, Send
 
 from nanogrid.api.auth import Auth
 from nanogrid.api.errors import internal_answer, problem_answer
+from nanogrid.api.head import check_origin
 from nanogrid.api.message import Answer, Request, Stream
 from nanogrid.api.route import Route, Router
 from nanogrid.api.routes import ROUTES
 from nanogrid.api.services import Services
 from nanogrid.errors import NanoGridError, PlatformError
 from nanogrid.gateway.console import console_routes
-from nanogrid.gateway.head import check_host, check_origin, path_of, read_headers
+from nanogrid.gateway.head import check_host, path_of, read_headers
 from nanogrid.gateway.intake import Disconnected, Intake
 from nanogrid.gateway.sending import send_answer, send_stream
 from nanogrid.observe import Log, Metrics

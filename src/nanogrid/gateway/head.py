@@ -1,4 +1,4 @@
-"""What is checked about a request before anything else happens: its size, its Host, its Origin."""
+"""What is checked about a request before anything else happens: its size and its Host."""
 
 from collections.abc import Iterable
 from itertools import chain
@@ -6,7 +6,8 @@ from itertools import chain
 import httptools
 from starlette.types import Scope
 
-from nanogrid.errors import AddressTooLong, Forbidden, HeadersTooLarge, MalformedRequest, Misdirected, NotFound
+from nanogrid.api.head import slash_in_name
+from nanogrid.errors import AddressTooLong, HeadersTooLarge, MalformedRequest, Misdirected
 
 MAX_ADDRESS_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 16 * 1024
@@ -29,7 +30,7 @@ def path_of(scope: Scope) -> str:
     path: str = scope["path"]
     raw = scope.get("raw_path") or b""
     if b"%" in raw and b"%2f" in raw.lower():
-        raise NotFound(f"there is nothing under {path[:200]!r}.", hint="Names have no slash, not even an encoded one.")
+        raise slash_in_name(path)
     return path
 
 
@@ -42,13 +43,6 @@ def check_host(headers: dict[str, str], allowed: frozenset[str]) -> None:
         raise Misdirected(
             f"this grid is not {host[:100]!r}.", hint="Use its address, or start it with that name in `allowed_hosts`."
         )
-
-
-def check_origin(headers: dict[str, str]) -> None:
-    """Refuse what a page from elsewhere sends. Raises `Forbidden`."""
-    origin = headers.get("origin")
-    if origin is not None and origin not in (f"http://{headers['host']}", f"https://{headers['host']}"):
-        raise Forbidden(f"pages of {origin[:100]!r} may not use this grid.")
 
 
 def host_name(host: str) -> str:

@@ -7,12 +7,10 @@ from http import HTTPStatus
 
 from starlette.types import Receive, Send
 
+from nanogrid.api.head import ALWAYS
 from nanogrid.api.message import Answer, Stream
 
-_ALWAYS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
-)
+_ALWAYS = tuple((name.encode(), value.encode()) for name, value in ALWAYS)
 
 
 async def send_answer(answer: Answer, send: Send, request_id: str, *, head_only: bool = False) -> None:

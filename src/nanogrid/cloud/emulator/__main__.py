@@ -1,4 +1,4 @@
-"""Runs MiniStack in this process, with the CloudFormation types added that it lacks."""
+"""Runs MiniStack in this process, with what its CloudFormation lacks."""
 
 import sys
 from typing import Any
@@ -15,6 +15,9 @@ def main() -> None:
     handlers: dict[str, Any] = provisioners._RESOURCE_HANDLERS  # noqa: SLF001 - it has no other place for new types
     for name, handler in network_types(ec2).items():
         handlers.setdefault(name, handler)
+    # It asks whether a bucket's name is free also where the bucket is to be taken back into a stack; making a bucket
+    # whose name is taken is refused all the same.
+    provisioners.s3_bucket_name_conflict = lambda _name: None
     sys.argv = sys.argv[:1]
     app.main()
 

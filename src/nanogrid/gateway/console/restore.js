@@ -9,7 +9,6 @@ const SETTINGS = [
   "network",
   "concurrency",
   "retries",
-  "maxAgeMs",
   "idleTtlMs",
 ];
 

@@ -1,3 +1,0 @@
-module checksum
-
-go 1.22
