@@ -53,8 +53,12 @@ class CallingPool(SandboxPool):
     def __init__(self, behaviour: Behaviour) -> None:
         self._behaviour = behaviour
         self.out = 0
+        #: What every import fails with, where a test sets it.
+        self.import_error: RunError | None = None
 
     async def acquire(self, function: Function) -> Claim | RunError:
+        if self.import_error is not None:
+            return self.import_error
         self.out += 1
         return Claim(sandbox=CallingSandbox(self._behaviour), cold=False)
 

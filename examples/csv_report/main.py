@@ -1,8 +1,9 @@
-"""A function of several modules with a data file of its own: turns sales into a report."""
+"""A function of several modules with a data file of its own: turns sales into a report, as numbers and as a page."""
 
 import csv
 from pathlib import Path
 
+from page import page
 from report import summarise
 
 PRICES = {
@@ -12,4 +13,5 @@ PRICES = {
 
 def handler(event, context):
     sales = list(csv.DictReader(event["csv"].splitlines()))
-    return summarise(sales, PRICES)
+    summary = summarise(sales, PRICES)
+    return {**summary, "html": page(summary)}

@@ -19,6 +19,7 @@ MIN_MEMORY_MB = 128
 MAX_MEMORY_MB = 10_240
 DEFAULT_MEMORY_MB = 128
 MAX_TIMEOUT_MS = 12 * 3_600_000
+MAX_AGE_MS = 7 * 24 * 3_600_000
 DEFAULT_TIMEOUT_MS = 30_000
 MAX_INPUT_BYTES = 6 * 1024 * 1024
 MAX_OUTPUT_BYTES = 6 * 1024 * 1024
@@ -80,6 +81,8 @@ class ErrorKind(enum.StrEnum):
     RESULT_NOT_SERIALIZABLE = "result_not_serializable"
     #: The function was deleted before the run could start.
     FUNCTION_DELETED = "function_deleted"
+    #: An asynchronous run waited for longer than its function's `max_age_ms`.
+    EXPIRED = "expired"
     CANCELLED = "cancelled"
     #: The platform could not run it; `message` has the last reason.
     PLATFORM = "platform"
@@ -98,6 +101,8 @@ class Settings(Record, frozen=True, kw_only=True):
     concurrency: int = 0
     #: How often a failed asynchronous run is tried again.
     retries: int = 0
+    #: Age, in milliseconds, from which an asynchronous run is not started or tried again any more; 0: no limit.
+    max_age_ms: int = 0
     #: How long a warm sandbox may idle before it is ended, in milliseconds.
     idle_ttl_ms: int = 600_000
 

@@ -41,6 +41,7 @@ class Change(Record, frozen=True, kw_only=True):
     network: Network | UnsetType = UNSET
     concurrency: int | UnsetType = UNSET
     retries: int | UnsetType = UNSET
+    max_age_ms: int | UnsetType = UNSET
     idle_ttl_ms: int | UnsetType = UNSET
 
 
@@ -193,6 +194,7 @@ def _changed(function: Function, change: Change, runtime: str) -> Function:
             "network",
             "concurrency",
             "retries",
+            "max_age_ms",
             "idle_ttl_ms",
         )
         if (value := getattr(change, name)) is not UNSET

@@ -1,6 +1,7 @@
 """The promises of `DeadLetters`."""
 
 import pytest
+from msgspec import structs
 
 from nanogrid.errors import DeadLetterNotFound, LeaseLost, MalformedRequest
 from nanogrid.identifiers import new_run_id
@@ -84,6 +85,18 @@ async def test_a_redriven_task_is_on_the_queue_again_with_its_failures_forgotten
         page = await backend.dead_letters.list_letters(limit=10)
 
     assert (again.task, again.failures, page.items) == (lease.task, 0, [])
+
+
+async def test_a_redriven_task_is_as_young_as_one_that_was_just_sent(bench):
+    async with bench.open() as backend:
+        lease = await leased(backend)
+        await backend.dead_letters.bury(lease, "broken")
+        await bench.pass_time(2)
+        await backend.dead_letters.redrive(lease.task.run_id)
+        (again,) = await backend.task_queue.receive(limit=1, wait_s=0)
+
+    assert again.task == structs.replace(lease.task, enqueued_at=again.task.enqueued_at)
+    assert again.task.enqueued_at > lease.task.enqueued_at
 
 
 async def test_a_redriven_task_has_a_later_attempt_than_any_before(bench):

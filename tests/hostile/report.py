@@ -1,4 +1,5 @@
-"""Attacks a grid of each kind with every probe and writes what came of it into `docs/security.md`.
+"""Attacks a grid of each kind with every probe, lets runs go wrong in every way, and writes what came of it into
+`docs/security.md`.
 
 Run from anywhere: `python tests/hostile/report.py`. Exits with 1 where a probe went through.
 """
@@ -11,33 +12,48 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from arena import Verdict, arena
 from catalogue import Probe, probes
+from endings import ENDINGS, Ended, Ending, end
 
 from nanogrid.sandbox.seccomp_policy import CONDITIONS, REFUSED
 
 DRIVERS = ("bubblewrap", "docker")
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 Results = dict[str, list[tuple[Probe, Verdict]]]
+Ends = dict[str, list[tuple[Ending, Ended]]]
 
 
 def main() -> int:
-    results = {driver: attack_all(driver) for driver in DRIVERS}
+    results, ends = {}, {}
+    for driver in DRIVERS:
+        with arena(driver) as under_attack:
+            results[driver] = [(probe, under_attack.attack(probe)) for probe in probes()]
+            ends[driver] = [(ending, end(under_attack, ending)) for ending in ENDINGS]
     text = PAGE.read_text()
-    for name, table in (("probes", probe_table(results)), ("system calls", call_table())):
+    tables = {"probes": probe_table(results), "endings": ending_table(ends), "system calls": call_table()}
+    for name, table in tables.items():
         text = replaced(text, name, table)
     PAGE.write_text(text)
-    holes = [
+    holes = [*_holes(results), *_faults(ends)]
+    sys.stdout.write("\n".join([*holes, f"{len(holes)} holes; {PAGE} is written.\n"]))
+    return bool(holes)
+
+
+def _holes(results: Results) -> list[str]:
+    return [
         f"{driver}: {probe.name}: {hole}"
         for driver, fought in results.items()
         for probe, verdict in fought
         for hole in (*verdict.cold, *(verdict.warm or []))
     ]
-    sys.stdout.write("\n".join([*holes, f"{len(holes)} holes; {PAGE} is written.\n"]))
-    return bool(holes)
 
 
-def attack_all(driver: str) -> list[tuple[Probe, Verdict]]:
-    with arena(driver) as under_attack:
-        return [(probe, under_attack.attack(probe)) for probe in probes()]
+def _faults(ends: Ends) -> list[str]:
+    return [
+        f"{driver}: {ending.what}: {fault}"
+        for driver, ended in ends.items()
+        for ending, how in ended
+        for fault in how.faults(ending)
+    ]
 
 
 def replaced(text: str, name: str, table: str) -> str:
@@ -73,6 +89,23 @@ def _cells(fought: list[tuple[Probe, Verdict]], number: int) -> str:
 
 def _word(hole: bool) -> str:
     return "**HOLE**" if hole else "held"
+
+
+def ending_table(ends: Ends) -> str:
+    """One row for each ending: its kind, how soon it has to come, and how soon it came on each driver."""
+    lines = [f"| a run with | ends as | within | {' | '.join(ends)} |", "|---|---|--:|" + "--:|" * len(ends)]
+    for number, ending in enumerate(ENDINGS):
+        within = f"{ending.within_ms:,.0f} ms" + (" past its limit" if ending.timed else "")
+        cells = " | ".join(_took(ending, ended[number][1]) for ended in ends.values())
+        lines.append(f"| {ending.what} | `{ending.kind}` | {within} | {cells} |")
+    return "\n".join(lines) + "\n"
+
+
+def _took(ending: Ending, ended: Ended) -> str:
+    if ended.faults(ending):
+        return "**WRONG END**"
+    late = " **late**" if ended.after_ms > ending.within_ms else ""
+    return f"{ended.after_ms:,.0f} ms{late}"
 
 
 def call_table() -> str:

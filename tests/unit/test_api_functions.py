@@ -12,7 +12,7 @@ from nanogrid.model import DEFAULT_MEMORY_MB
 OTHER = SOURCE + "# other\n"
 RECORD = {
     *("functionId", "name", "tenant", "version", "runtime", "handler", "memoryMb", "timeoutMs", "environment"),
-    *("network", "concurrency", "retries", "idleTtlMs", "codeSha256", "codeSize", "createdAt", "updatedAt"),
+    *("network", "concurrency", "retries", "maxAgeMs", "idleTtlMs", "codeSha256", "codeSize", "createdAt", "updatedAt"),
 }
 
 
@@ -128,6 +128,7 @@ async def test_a_taken_name_is_a_conflict():
         ({"concurrency": -1}, "$.concurrency"),
         ({"concurrency": 10_001}, "$.concurrency"),
         ({"idleTtlMs": -1}, "$.idleTtlMs"),
+        ({"maxAgeMs": 604_800_001}, "$.maxAgeMs"),
         ({"network": "everything"}, "$.network"),
         ({"environment": {"1ST": "x"}}, "$.environment"),  # no name of a variable
         ({"environment": {"A\n": "x"}}, "$.environment"),  # would end a line
@@ -219,7 +220,7 @@ async def test_a_bad_part_of_a_multipart_body_is_named(data, path):
         (b"--x\r\n\r\nnameless\r\n--x--\r\n", "x", 400),
         (b'--x\r\ncontent-disposition: form-data; name="a"\r\n\r\n1\r\n' * 2 + b"--x--\r\n", "x", 400),  # twice
         (
-            b"".join(b'--x\r\ncontent-disposition: form-data; name="f%d"\r\n\r\n1\r\n' % n for n in range(13))
+            b"".join(b'--x\r\ncontent-disposition: form-data; name="f%d"\r\n\r\n1\r\n' % n for n in range(14))
             + b"--x--\r\n",
             "x",
             413,

@@ -1,6 +1,7 @@
 """The worker: every lease ends in an outcome, a retry or a dead letter, in the promised order."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from msgspec import Raw, structs
@@ -93,6 +94,48 @@ async def test_a_retry_policy_is_followed_to_its_end_and_then_the_failure_stands
         failed = await place.until(run.run_id, RunStatus.FAILED)
 
     assert (failed.attempt, failed.retried) == (3, 2)
+
+
+async def test_a_function_that_cannot_be_imported_is_tried_as_often_as_its_policy_says():
+    async with workplace(doubles, retries=2) as place, place.at_work():
+        place.pool.import_error = RunError(kind=ErrorKind.INIT_FAILED, type="ImportError", message="no module")
+        run = await place.submit()
+        failed = await place.until(run.run_id, RunStatus.FAILED)
+
+    assert (failed.attempt, failed.retried) == (3, 2)
+
+
+async def test_a_failed_run_that_would_be_too_old_at_its_next_try_is_not_tried_again():
+    async with workplace(raises, retries=10, max_age_ms=60_000) as place, place.at_work():
+        run = await place.submit()
+        failed = await place.until(run.run_id, RunStatus.FAILED)
+
+    assert failed.error is not None
+    assert failed.retried < 10
+    assert failed.ended_at - failed.created_at <= timedelta(seconds=61)
+
+
+async def test_a_run_that_waited_too_long_is_not_started_any_more_and_says_so():
+    async with workplace(doubles, max_age_ms=60_000) as place:
+        run = await place.submit()
+        await place.clock.advance(61)
+        async with place.at_work():
+            failed = await place.until(run.run_id, RunStatus.FAILED)
+
+    assert failed.error is not None
+    assert (failed.error.kind, failed.attempt) == (ErrorKind.EXPIRED, 0)
+
+
+async def test_a_run_that_somebody_redrives_is_tried_however_old_it_is():
+    async with workplace(breaks, max_age_ms=600_000) as place, place.at_work():
+        run = await place.submit()
+        await place.until(run.run_id, RunStatus.DEAD)
+        await place.letters()
+        await place.clock.advance(601)
+        await place.dispatcher.redrive(run.run_id)
+        dead_again = await place.until(run.run_id, RunStatus.DEAD)
+
+    assert dead_again.attempt == 10
 
 
 async def test_a_run_of_a_deleted_function_ends_with_a_named_error():

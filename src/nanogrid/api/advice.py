@@ -195,6 +195,10 @@ FAILURES: dict[ErrorKind, Advice] = {
         "The function was deleted while the run waited.",
         "Deploy it again, and send the run again.",
     ),
+    ErrorKind.EXPIRED: Advice(
+        "An asynchronous run was not done when its function's `maxAgeMs` was over; it is not started or tried again.",
+        "Raise `maxAgeMs`, or give the function more room to run at once; send the run again if it is still wanted.",
+    ),
     ErrorKind.CANCELLED: Advice(
         "Somebody cancelled the run.",
         "Send it again if it is still wanted.",

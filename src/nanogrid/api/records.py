@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from nanogrid.model import (
+    MAX_AGE_MS,
     MAX_MEMORY_MB,
     MAX_TIMEOUT_MS,
     MIN_MEMORY_MB,
@@ -29,6 +30,9 @@ MemoryMb = Annotated[int, Meta(ge=MIN_MEMORY_MB, le=MAX_MEMORY_MB)]
 TimeoutMs = Annotated[int, Meta(ge=1, le=MAX_TIMEOUT_MS)]
 Concurrency = Annotated[int, Meta(ge=0, le=10_000, description="Most runs at once; 0: as many as there is room for.")]
 Retries = Annotated[int, Meta(ge=0, le=10, description="Tries again of a failed asynchronous run.")]
+MaxAgeMs = Annotated[
+    int, Meta(ge=0, le=MAX_AGE_MS, description="Age at which an asynchronous run is not tried any more; 0: never.")
+]
 IdleTtlMs = Annotated[int, Meta(ge=0, le=86_400_000, description="How long a warm sandbox may idle.")]
 VariableName = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=255)]
 VariableValue = Annotated[str, Meta(max_length=MAX_ENVIRONMENT_BYTES)]
@@ -53,6 +57,7 @@ class Update(Change, frozen=True, kw_only=True, forbid_unknown_fields=True):
     network: Network | UnsetType = UNSET
     concurrency: Concurrency | UnsetType = UNSET
     retries: Retries | UnsetType = UNSET
+    max_age_ms: MaxAgeMs | UnsetType = UNSET
     idle_ttl_ms: IdleTtlMs | UnsetType = UNSET
 
 

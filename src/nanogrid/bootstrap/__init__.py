@@ -1,5 +1,6 @@
 """The one place that knows which adapter stands behind which port: a file for each thing that is wired."""
 
+from nanogrid.backends.local.backup import back_up, restore
 from nanogrid.bootstrap.grid import Started, open_grid, serve
 
-__all__ = ["Started", "open_grid", "serve"]
+__all__ = ["Started", "back_up", "open_grid", "restore", "serve"]

@@ -49,6 +49,10 @@ _Variables = Annotated[
 ]
 _Concurrency = Annotated[int | None, typer.Option(help="Most runs at once; 0 for as many as there is room.")]
 _Retries = Annotated[int | None, typer.Option(help="Further tries of a failed asynchronous run.")]
+_MaxAge = Annotated[
+    int | None,
+    typer.Option("--max-age-ms", help="Age at which an asynchronous run is not tried any more; 0: never."),
+]
 _Network = Annotated[Network | None, typer.Option(help="What the function may reach.")]
 _Requirements = Annotated[
     Path | None,
@@ -73,6 +77,7 @@ def deploy(
     variables: _Variables = None,
     concurrency: _Concurrency = None,
     retries: _Retries = None,
+    max_age_ms: _MaxAge = None,
     network: _Network = None,
     requirements: _Requirements = None,
     no_deps: _NoDeps = False,
@@ -103,6 +108,7 @@ def deploy(
             environment=_environment(variables, session.environ),
             concurrency=concurrency,
             retries=retries,
+            max_age_ms=max_age_ms,
             network=network,
         )
     print_json(function) if as_json else _print_deployed(session, plan, code, function)

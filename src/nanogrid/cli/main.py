@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nanogrid.cli import bench, deploy, doctor, functions, grid, images, runs, up
+from nanogrid.cli import backup, bench, deploy, doctor, functions, grid, images, runs, up
 from nanogrid.cli.exits import ExitCode, exit_code
 from nanogrid.cli.render import clean, make_console
 from nanogrid.cli.session import Session, session_of
@@ -21,6 +21,8 @@ _COMMANDS: list[tuple[str, Callable[..., None], str]] = [
     ("up", up.up, "A grid"),
     ("doctor", doctor.doctor, "A grid"),
     ("bench", bench.bench, "A grid"),
+    ("backup", backup.backup, "A grid"),
+    ("restore", backup.restore, "A grid"),
     ("images", images.images, "A grid"),
     ("login", grid.login, "A grid"),
     ("logout", grid.logout, "A grid"),

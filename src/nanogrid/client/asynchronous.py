@@ -115,6 +115,7 @@ class AsyncClient:
         network: Network | str | None = None,
         concurrency: int | None = None,
         retries: int | None = None,
+        max_age_ms: int | None = None,
         idle_ttl_ms: int | None = None,
     ) -> FunctionInfo:
         """Make the function, or its next version where there is one of that name.
@@ -135,6 +136,7 @@ class AsyncClient:
             "network": network,
             "concurrency": concurrency,
             "retries": retries,
+            "maxAgeMs": max_age_ms,
             "idleTtlMs": idle_ttl_ms,
         }
         change = {

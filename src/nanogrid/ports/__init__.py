@@ -310,7 +310,10 @@ class DeadLetters(ABC):
 
     @abstractmethod
     async def redrive(self, run_id: str) -> None:
-        """Put the task back on the queue with its failures forgotten. Atomic. Raises `DeadLetterNotFound`."""
+        """Put the task back on the queue, its failures forgotten and `enqueued_at` now. Atomic.
+
+        Raises `DeadLetterNotFound`.
+        """
 
 
 class Listener(ABC):

@@ -6,6 +6,7 @@ loses a lease ends what it runs, and its late outcome is refused by the store.
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator
 
 from msgspec import structs
@@ -17,7 +18,6 @@ from nanogrid.model import (
     ErrorKind,
     Function,
     Lease,
-    Mode,
     Outcome,
     Run,
     RunError,
@@ -39,12 +39,10 @@ from nanogrid.ports import (
     TaskQueue,
 )
 from nanogrid.worker.live_lines import LiveLines
+from nanogrid.worker.retry_policy import expired, is_too_old, next_pause_s
 
 #: How long one `receive` waits before it asks again, in seconds.
 _RECEIVE_WAIT_S = 20.0
-#: First pause before a failed asynchronous run is tried again; it doubles up to the last, in seconds.
-_FIRST_RETRY_S = 1.0
-_LAST_RETRY_S = 300.0
 #: How long a task waits whose function runs as often as it may already; longer each time it comes, in seconds.
 _FIRST_POSTPONEMENT_S = 1.0
 _POSTPONEMENT_GROWTH = 1.5
@@ -225,13 +223,16 @@ class Worker:
         except FunctionNotFound:
             await self._finish(lease, _deleted(task.function_id))
             return
+        if is_too_old(task, function, self._clock.now()):
+            await self._finish(lease, expired(await self._run_store.get(task.run_id), function))
+            return
         began = self._clock.monotonic()
         claim = await self._pool.acquire(function)
         if isinstance(claim, RunError):
-            await self._run_store.start(task.run_id, lease.attempt)
+            run = await self._run_store.start(task.run_id, lease.attempt)
             spent = milliseconds(self._clock.monotonic() - began)
             usage = Usage(cold_start=True, init_ms=spent)
-            await self._conclude(lease, function, Reply(error=claim), usage)
+            await self._conclude(lease, function, run, Reply(error=claim), usage)
             return
         await self._run_claimed(lease, function, claim)
 
@@ -255,18 +256,19 @@ class Worker:
             duration_ms=reply.duration_ms,
             peak_memory_mb=reply.peak_memory_mb,
         )
-        await self._conclude(lease, function, reply, usage, retried=run.retried)
+        await self._conclude(lease, function, run, reply, usage)
 
-    async def _conclude(
-        self, lease: Lease, function: Function, reply: Reply, usage: Usage, *, retried: int = 0
-    ) -> None:
+    async def _conclude(self, lease: Lease, function: Function, run: Run, reply: Reply, usage: Usage) -> None:
         """Answer for the attempt: with its outcome, or by another try where the function's policy has one left."""
         error = reply.error
-        if error is not None and lease.task.mode is Mode.ASYNC and retried < function.retries:
+        # Not to be secret, only to be different each time.
+        chance = random.random()  # noqa: S311
+        task, now = lease.task, self._clock.now()
+        pause_s = None if error is None else next_pause_s(task, function, run.retried, now, chance)
+        if pause_s is not None:
             again = Outcome(status=RunStatus.QUEUED, error=error, logs=reply.logs, usage=usage)
             await self._store(lease, again)
-            pause = min(_FIRST_RETRY_S * 2**retried, _LAST_RETRY_S)
-            await self._task_queue.release(lease, delay_s=pause, failed=False)
+            await self._task_queue.release(lease, delay_s=pause_s, failed=False)
             return
         status = RunStatus.SUCCEEDED if error is None else RunStatus.FAILED
         await self._finish(

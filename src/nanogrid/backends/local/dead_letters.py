@@ -51,7 +51,7 @@ class LocalDeadLetters(DeadLetters):
 
     async def redrive(self, run_id: str) -> None:
         """See the port. The task is durable from now on, and its attempts go on counting."""
-        await self._journal.exhume(run_id, self._exhumed)
+        await self._journal.exhume(run_id, self._clock.now(), self._exhumed)
 
     def _buried(self, entry: QueuedTask, done: asyncio.Future[None]) -> None:
         if done.exception() is not None:

@@ -3,10 +3,12 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from nanogrid.backends.local.database import Database
 from nanogrid.backends.local.lanes import QueuedTask
@@ -89,9 +91,9 @@ class TaskJournal:
         self._mirror.write(entry.task.run_id, None)
         await self._database.write(partial(_bury, entry=entry, letter=letter), done)
 
-    async def exhume(self, run_id: str, done: Callable[[asyncio.Future[QueuedTask]], None]) -> None:
+    async def exhume(self, run_id: str, now: datetime, done: Callable[[asyncio.Future[QueuedTask]], None]) -> None:
         """Make the dead letter a task again, its failures forgotten. Atomic. Raises `DeadLetterNotFound`."""
-        await self._database.write(partial(_exhume, run_id=run_id), done)
+        await self._database.write(partial(_exhume, run_id=run_id, now=now), done)
 
     async def unburied(self) -> list[str]:
         """Ids of the dead runs that have neither a letter nor a task."""
@@ -149,12 +151,13 @@ def _bury(connection: sqlite3.Connection, *, entry: QueuedTask, letter: DeadLett
     )
 
 
-def _exhume(connection: sqlite3.Connection, *, run_id: str) -> QueuedTask:
+def _exhume(connection: sqlite3.Connection, *, run_id: str, now: datetime) -> QueuedTask:
     select = "SELECT task, attempt FROM dead_letters WHERE run_id = ?"
     row = connection.execute(select, (run_id,)).fetchone()
     if row is None:
         raise DeadLetterNotFound(f"no dead letter belongs to the run {run_id[:80]!r}.")
-    entry = QueuedTask(_task_decoder.decode(row[0]), durable=True, attempt=row[1])
+    task = structs.replace(_task_decoder.decode(row[0]), enqueued_at=now)
+    entry = QueuedTask(task, durable=True, attempt=row[1])
     _save(connection, {run_id: _fare(entry, task=entry.task)})
     return entry
 

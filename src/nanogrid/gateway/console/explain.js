@@ -51,6 +51,10 @@ const KINDS = {
     "The function was deleted before the run could start.",
     ["Deploy it again, then send the run again."],
   ],
+  expired: (run, of) => [
+    `It waited for longer than the function's maxAgeMs${of ? `, ${duration(of.maxAgeMs)}` : ""}, and was not tried any more.`,
+    ["Raise maxAgeMs, or the room that the function has.", "Replay it if it is still wanted."],
+  ],
   cancelled: () => ["Somebody cancelled it.", ["Replay it if that was a mistake."]],
   platform: () => [
     "The grid itself failed at it five times; the function is not to blame, and may never have been called.",

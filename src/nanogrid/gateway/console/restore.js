@@ -9,6 +9,7 @@ const SETTINGS = [
   "network",
   "concurrency",
   "retries",
+  "maxAgeMs",
   "idleTtlMs",
 ];
 

@@ -9,6 +9,7 @@ const NUMBERS = [
   { name: "timeoutMs", text: "Time-out, ms", min: 1, max: 43_200_000, absent: 30_000 },
   { name: "concurrency", text: "Runs at once (0: any)", min: 0, max: 10_000, absent: 0 },
   { name: "retries", text: "Retries, if async", min: 0, max: 10, absent: 0 },
+  { name: "maxAgeMs", text: "Oldest, if async, ms (0: any)", min: 0, max: 604_800_000, absent: 0 },
   { name: "idleTtlMs", text: "Stays warm for, ms", min: 0, max: 86_400_000, absent: 600_000 },
 ];
 const RUNTIMES = ["python3", "nodejs"];
