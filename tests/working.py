@@ -14,10 +14,11 @@ from msgspec import Raw
 from clocks import ManualClock
 from nanogrid.backends.local import LocalBackend, open_local
 from nanogrid.dispatcher import Dispatcher
+from nanogrid.errors import SandboxBroken
 from nanogrid.model import DeadLetter, Function, Lease, Mode, Run, RunError, RunStatus
 from nanogrid.observe import Metrics, make_log
 from nanogrid.ports import Claim, Invocation, LogSink, Reply, Sandbox, SandboxPool, TaskQueue
-from nanogrid.worker import Worker
+from nanogrid.worker import DirectRuns, Worker
 from records import some_function
 
 Behaviour = Callable[[Invocation], Awaitable[Reply]]
@@ -26,17 +27,25 @@ Behaviour = Callable[[Invocation], Awaitable[Reply]]
 class CallingSandbox(Sandbox):
     """Runs the test's function in place of a handler."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, on_kill: Callable[[], None] = lambda: None) -> None:
         self._behaviour = behaviour
+        self._on_kill = on_kill
+        self._work: asyncio.Future[Reply] | None = None
 
     async def load(self, function: Function) -> RunError | None:
         return None
 
     async def invoke(self, invocation: Invocation, on_log: LogSink | None = None) -> Reply:
-        return await self._behaviour(invocation)
+        self._work = asyncio.ensure_future(self._behaviour(invocation))
+        await asyncio.wait([self._work])
+        if self._work.cancelled():
+            raise SandboxBroken("the platform ended this sandbox while it was at work.")
+        return self._work.result()
 
     async def kill(self) -> None:
-        pass
+        self._on_kill()
+        if self._work is not None:
+            self._work.cancel()
 
     @property
     def reusable(self) -> bool:
@@ -53,14 +62,17 @@ class CallingPool(SandboxPool):
     def __init__(self, behaviour: Behaviour) -> None:
         self._behaviour = behaviour
         self.out = 0
+        self.killed = 0
+        #: Whether `take` finds one.
+        self.warm = True
         #: What every import fails with, where a test sets it.
         self.import_error: RunError | None = None
 
     async def acquire(self, function: Function) -> Claim | RunError:
-        if self.import_error is not None:
-            return self.import_error
-        self.out += 1
-        return Claim(sandbox=CallingSandbox(self._behaviour), cold=False)
+        return self.import_error or self._claim()
+
+    def take(self, function: Function) -> Claim | None:
+        return self._claim() if self.warm else None
 
     def release(self, claim: Claim) -> None:
         self.out -= 1
@@ -68,13 +80,22 @@ class CallingPool(SandboxPool):
     async def close(self) -> None:
         pass
 
+    def _claim(self) -> Claim:
+        self.out += 1
+        return Claim(sandbox=CallingSandbox(self._behaviour, self._note_kill), cold=False)
+
+    def _note_kill(self) -> None:
+        self.killed += 1
+
 
 class Workplace:
     """A backend, a dispatcher, and workers that a test starts and stops."""
 
-    def __init__(self, backend: LocalBackend, clock: ManualClock, behaviour: Behaviour) -> None:
+    def __init__(self, backend: LocalBackend, clock: ManualClock, behaviour: Behaviour, *, direct: bool) -> None:
         self.backend, self.clock, self.metrics = backend, clock, Metrics()
+        self.log = make_log("json", io.StringIO())
         self.pool = CallingPool(behaviour)
+        self.direct = self._direct() if direct else None
         self.dispatcher = Dispatcher(
             backend.registry,
             backend.run_store,
@@ -83,6 +104,7 @@ class Workplace:
             backend.result_bus,
             clock,
             max_wait_s=60.0,
+            fast_path=self.direct,
         )
 
     def worker(self, *, max_running: int = 10, task_queue: TaskQueue | None = None) -> Worker:
@@ -96,9 +118,10 @@ class Workplace:
             backend.log_feed,
             self.pool,
             self.clock,
-            make_log("json", io.StringIO()),
+            self.log,
             self.metrics,
             max_running=max_running,
+            direct=self.direct,
         )
 
     @asynccontextmanager
@@ -106,6 +129,7 @@ class Workplace:
         """A worker that takes tasks as long as the context lasts; what it holds at the end is dropped."""
         worker = self.worker(**options)
         task = asyncio.create_task(worker.run())
+        await asyncio.sleep(0)
         try:
             yield worker
         finally:
@@ -117,6 +141,18 @@ class Workplace:
     async def submit(self, value: bytes = b"1") -> Run:
         """An asynchronous run of the function `hello`."""
         return await self.dispatcher.run("hello", Raw(value), mode=Mode.ASYNC)
+
+    async def only_run(self, status: RunStatus) -> Run:
+        """The one run that there is, when it has that status."""
+        while not (page := await self.backend.run_store.list_runs(status=status, limit=1)).items:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        return page.items[0]
+
+    def _direct(self) -> DirectRuns:
+        backend = self.backend
+        return DirectRuns(
+            backend.run_store, backend.result_bus, backend.log_feed, self.pool, self.clock, self.log, self.metrics
+        )
 
     async def until(self, run_id: str, status: RunStatus) -> Run:
         """Turn the clock until the run has that status."""
@@ -136,13 +172,13 @@ class Workplace:
 
 
 @asynccontextmanager
-async def workplace(behaviour: Behaviour, **settings: object) -> AsyncIterator[Workplace]:
-    """A workplace with the function `hello` deployed, on a clock that the test turns."""
+async def workplace(behaviour: Behaviour, *, direct: bool = False, **settings: object) -> AsyncIterator[Workplace]:
+    """A workplace with the function `hello` deployed, on a clock that the test turns; `direct`: with the fast path."""
     clock = ManualClock()
     with tempfile.TemporaryDirectory(prefix="nanogrid-test-") as folder:
         async with open_local(Path(folder) / "data", clock, lease_s=30.0) as backend:
             await backend.registry.create(some_function("hello", **settings))
-            yield Workplace(backend, clock, behaviour)
+            yield Workplace(backend, clock, behaviour, direct=direct)
 
 
 async def next_lease(place: Workplace) -> Lease:

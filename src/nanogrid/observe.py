@@ -2,11 +2,18 @@
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from bisect import bisect_left
+from collections.abc import Iterator, MutableMapping
+from itertools import accumulate
 from typing import Any, TextIO
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from nanogrid.model import ErrorKind, Outcome, RunStatus
 
 Log = structlog.stdlib.BoundLogger
 
@@ -53,39 +60,85 @@ def _tame(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutabl
     return tamed
 
 
+class _Times:
+    """A histogram that is written by one thread, every run, and read rarely."""
+
+    def __init__(self, name: str, description: str) -> None:
+        self._name = name
+        self._description = description
+        self._counts = [0] * (len(_BUCKETS_S) + 1)
+        self._sum = 0.0
+
+    def add(self, seconds: float) -> None:
+        self._counts[bisect_left(_BUCKETS_S, seconds)] += 1
+        self._sum += seconds
+
+    @property
+    def count(self) -> int:
+        return sum(self._counts)
+
+    def family(self) -> Metric:
+        bounds = [*map(floatToGoString, _BUCKETS_S), "+Inf"]
+        buckets = list(zip(bounds, map(float, accumulate(self._counts)), strict=True))
+        return HistogramMetricFamily(self._name, self._description, buckets=buckets, sum_value=self._sum)
+
+
+class RunFigures(Collector):
+    """What is counted of every run: plain numbers, made into metrics when somebody asks."""
+
+    def __init__(self) -> None:
+        """Nothing has run yet."""
+        self._ended = dict.fromkeys((status for status in RunStatus if status.ended), 0)
+        self._failed: dict[ErrorKind, int] = {}
+        self._duration = _Times("nanogrid_run_duration_seconds", "Time in the handler.")
+        self._queued = _Times("nanogrid_run_queued_seconds", "Time from acceptance to the handler.")
+        self._cold_start = _Times(
+            "nanogrid_cold_start_seconds",
+            "Time that cold runs waited for their sandbox to start and to import the code.",
+        )
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a run that has ended."""
+        usage = outcome.usage
+        self._ended[outcome.status] += 1
+        self._duration.add(usage.duration_ms / 1000)
+        self._queued.add(usage.queued_ms / 1000)
+        if usage.cold_start:
+            self._cold_start.add(usage.init_ms / 1000)
+        if outcome.error is not None:
+            kind = outcome.error.kind
+            self._failed[kind] = self._failed.get(kind, 0) + 1
+
+    def collect(self) -> Iterator[Metric]:
+        """See `Collector`."""
+        runs = CounterMetricFamily("nanogrid_runs", "Runs that ended, by status.", labels=["status"])
+        for status, count in self._ended.items():
+            runs.add_metric([status.value], count)
+        yield runs
+        description = "Runs that waited for a sandbox to load their code."
+        yield CounterMetricFamily("nanogrid_cold_starts", description, value=self._cold_start.count)
+        description = "Runs that ended without success, by the kind of their error."
+        failures = CounterMetricFamily("nanogrid_run_failures", description, labels=["kind"])
+        for kind, count in self._failed.items():
+            failures.add_metric([kind.value], count)
+        yield failures
+        yield self._duration.family()
+        yield self._queued.family()
+        yield self._cold_start.family()
+
+
 class Metrics:
     """The numbers a grid counts. Built once by `bootstrap`, handed to who counts."""
 
     def __init__(self) -> None:
         """Each grid has a registry of its own, so that two in one process do not mix."""
         self.registry = CollectorRegistry()
-        self.runs = Counter("nanogrid_runs", "Runs that ended, by status.", ["status"], registry=self.registry)
-        self.cold_starts = Counter(
-            "nanogrid_cold_starts", "Runs that waited for a sandbox to load their code.", registry=self.registry
-        )
-        self.failures = Counter(
-            "nanogrid_run_failures",
-            "Runs that ended without success, by the kind of their error.",
-            ["kind"],
-            registry=self.registry,
-        )
-        self.duration = Histogram(
-            "nanogrid_run_duration_seconds", "Time in the handler.", buckets=_BUCKETS_S, registry=self.registry
-        )
-        self.queued = Histogram(
-            "nanogrid_run_queued_seconds",
-            "Time from acceptance to the handler.",
-            buckets=_BUCKETS_S,
-            registry=self.registry,
-        )
-        self.cold_start = Histogram(
-            "nanogrid_cold_start_seconds",
-            "Time that cold runs waited for their sandbox to start and to import the code.",
-            buckets=_BUCKETS_S,
-            registry=self.registry,
-        )
+        self._runs = RunFigures()
+        self.registry.register(self._runs)
+        #: Called with the outcome of every run.
+        self.count_run = self._runs.add
         self.backlog = Gauge("nanogrid_backlog", "Tasks that wait.", registry=self.registry)
-        self.in_flight = Gauge("nanogrid_in_flight", "Tasks that are leased.", registry=self.registry)
+        self.in_flight = Gauge("nanogrid_in_flight", "Runs under way.", registry=self.registry)
         self.sandboxes = Gauge("nanogrid_sandboxes", "Sandboxes, by state.", ["state"], registry=self.registry)
         self.platform_failures = Counter(
             "nanogrid_platform_failures", "Attempts that the platform failed at.", registry=self.registry

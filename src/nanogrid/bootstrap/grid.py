@@ -26,7 +26,7 @@ from nanogrid.model import Record
 from nanogrid.observe import Log, Metrics, make_log
 from nanogrid.ports import SandboxPool, TaskQueue
 from nanogrid.resource_manager import ResourceManager
-from nanogrid.worker import Worker
+from nanogrid.worker import DirectRuns, Worker
 
 #: How long a request may wait for its run on one machine, in seconds.
 _MAX_WAIT_S = 900.0
@@ -69,9 +69,10 @@ async def open_grid(config: Config) -> AsyncIterator[Started]:
         _backend(config, clock) as backend,
         open_sandboxes(config, backend.code_store, clock, log, metrics) as sandboxes,
     ):
-        worker = _worker(config, backend, sandboxes.pool, clock, log, metrics)
+        direct = _direct(backend, sandboxes.pool, clock, log, metrics)
+        worker = _worker(config, backend, sandboxes.pool, direct, clock, log, metrics)
         stopping = asyncio.Event()
-        services = _services(config, backend, sandboxes, clock, metrics, stopping)
+        services = _services(config, backend, sandboxes, direct, clock, metrics, stopping)
         server = Server(_gateway(config, services, token, log, metrics), log, host=config.host, port=config.port)
         working = asyncio.create_task(worker.run())
         try:
@@ -118,8 +119,18 @@ def _backend(config: Config, clock: Clock) -> AbstractAsyncContextManager[LocalB
     return open_local(config.data, clock, lease_s=config.lease_s, max_backlog=config.max_backlog)
 
 
+def _direct(backend: LocalBackend, pool: SandboxPool, clock: Clock, log: Log, metrics: Metrics) -> DirectRuns:
+    return DirectRuns(backend.run_store, backend.result_bus, backend.log_feed, pool, clock, log, metrics)
+
+
 def _worker(
-    config: Config, backend: LocalBackend, pool: SandboxPool, clock: Clock, log: Log, metrics: Metrics
+    config: Config,
+    backend: LocalBackend,
+    pool: SandboxPool,
+    direct: DirectRuns,
+    clock: Clock,
+    log: Log,
+    metrics: Metrics,
 ) -> Worker:
     return Worker(
         backend.registry,
@@ -133,6 +144,7 @@ def _worker(
         log,
         metrics,
         max_running=config.max_running,
+        direct=direct,
     )
 
 
@@ -140,6 +152,7 @@ def _services(
     config: Config,
     backend: LocalBackend,
     sandboxes: Sandboxes,
+    direct: DirectRuns,
     clock: Clock,
     metrics: Metrics,
     stopping: asyncio.Event,
@@ -161,18 +174,19 @@ def _services(
             backend.result_bus,
             clock,
             max_wait_s=_MAX_WAIT_S,
+            fast_path=direct,
         ),
         log_feed=backend.log_feed,
-        metrics_text=partial(_metrics_text, backend.task_queue, metrics),
+        metrics_text=partial(_metrics_text, backend.task_queue, direct, metrics),
         ready=lambda: "the grid is stopping" if stopping.is_set() else None,
         version=__version__,
     )
 
 
-async def _metrics_text(task_queue: TaskQueue, metrics: Metrics) -> bytes:
+async def _metrics_text(task_queue: TaskQueue, direct: DirectRuns, metrics: Metrics) -> bytes:
     depth = await task_queue.depth()
     metrics.backlog.set(depth.visible)
-    metrics.in_flight.set(depth.in_flight)
+    metrics.in_flight.set(depth.in_flight + direct.count)
     return generate_latest(metrics.registry)
 
 

@@ -360,3 +360,15 @@ class LogFeed(ABC):
     @abstractmethod
     def follow(self, function_id: str) -> AbstractAsyncContextManager[AsyncIterator[LogLine]]:
         """Lines of the function from the moment the context is entered."""
+
+
+class FastPath(ABC):
+    """Runs what needs no queue: plain synchronous runs, where worker and caller are in one process."""
+
+    @abstractmethod
+    async def run(self, task: Task, function: Function, *, wait_s: float) -> Run | None:
+        """The ended run, stored and published; or None where the queue's way must be taken, now as before.
+
+        The run has been accepted, and its task not been sent. Whoever calls waits for `wait_s` seconds: what could
+        take longer, what would overtake a task that waits, and what the platform fails at is for the queue.
+        """

@@ -112,6 +112,10 @@ class SandboxPool(ABC):
         """
 
     @abstractmethod
+    def take(self, function: Function) -> Claim | None:
+        """A warm sandbox with this version, where one idles and the function may run once more. Never waits."""
+
+    @abstractmethod
     def release(self, claim: Claim) -> None:
         """Take the sandbox back: warm if it is reusable, else it is ended in the background. Does not block."""
 

@@ -57,7 +57,7 @@ class Pool(SandboxPool):
 
     async def acquire(self, function: Function) -> Claim | RunError:
         """See `SandboxPool`. Where a warm sandbox is there, it is taken without suspension."""
-        claim = self._inventory.take(function)
+        claim = self.take(function)
         if claim is not None:
             return claim
         answer: Answer = asyncio.get_running_loop().create_future()
@@ -69,6 +69,10 @@ class Pool(SandboxPool):
             self._inventory.withdraw(function, answer)
             self._act()
             raise
+
+    def take(self, function: Function) -> Claim | None:
+        """See `SandboxPool`."""
+        return self._inventory.take(function)
 
     def release(self, claim: Claim) -> None:
         """See `SandboxPool`. Releasing twice is harmless."""

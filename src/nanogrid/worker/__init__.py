@@ -1,5 +1,6 @@
 """Takes tasks, runs them in sandboxes, publishes outcomes."""
 
+from nanogrid.worker.direct import DirectRuns
 from nanogrid.worker.worker import Worker
 
-__all__ = ["Worker"]
+__all__ = ["DirectRuns", "Worker"]

@@ -38,7 +38,9 @@ from nanogrid.ports import (
     SandboxPool,
     TaskQueue,
 )
+from nanogrid.worker.direct import DirectRuns
 from nanogrid.worker.live_lines import LiveLines
+from nanogrid.worker.outcomes import outcome_of, usage_of
 from nanogrid.worker.retry_policy import expired, is_too_old, next_pause_s
 
 #: How long one `receive` waits before it asks again, in seconds.
@@ -68,8 +70,9 @@ class Worker:
         metrics: Metrics,
         *,
         max_running: int,
+        direct: DirectRuns | None = None,
     ) -> None:
-        """`max_running` is how many tasks it holds at once."""
+        """`max_running` is how many tasks it holds at once; `direct` has the runs of its process that are no tasks."""
         self._registry = registry
         self._run_store = run_store
         self._task_queue = task_queue
@@ -81,6 +84,7 @@ class Worker:
         self._log = log
         self._metrics = metrics
         self._max_running = max_running
+        self._direct = direct
         # What it works on: run id -> lease and the asyncio task that holds it.
         self._held: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
         # Receipts of leases whose run was cancelled.
@@ -90,6 +94,8 @@ class Worker:
 
     async def run(self) -> None:
         """Take and run tasks until cancelled; what is held then goes on until `drain`."""
+        if self._direct is not None:
+            self._direct.open = True
         async with asyncio.TaskGroup() as group:
             group.create_task(self._heartbeat())
             group.create_task(self._watch_cancellations())
@@ -100,6 +106,7 @@ class Worker:
 
         Leases are extended meanwhile: a grace may be longer than a lease. Safe to cancel, and to call again.
         """
+        direct = asyncio.create_task(self._direct.drain(grace_s)) if self._direct else None
         tasks = [task for _, task in self._held.values()]
         if tasks:
             heartbeat = asyncio.create_task(self._heartbeat())
@@ -107,6 +114,8 @@ class Worker:
                 await asyncio.wait(tasks, timeout=grace_s)
             finally:
                 heartbeat.cancel()
+        if direct is not None:
+            await direct
         rest = [(lease, task) for lease, task in self._held.values() if not task.done()]
         for _, task in rest:
             task.cancel()
@@ -120,9 +129,7 @@ class Worker:
         while True:
             await self._room.wait()
             try:
-                leases = await self._task_queue.receive(
-                    limit=self._max_running - len(self._held), wait_s=_RECEIVE_WAIT_S
-                )
+                leases = await self._receive()
             except PlatformError as exc:
                 self._log.error("worker.receive_failed", error=str(exc))
                 await self._clock.sleep(1.0)
@@ -156,6 +163,14 @@ class Worker:
         except PlatformError as exc:
             # The lease runs out by itself then, and the task comes back.
             self._log.warning("worker.postpone_failed", run_id=lease.task.run_id, error=str(exc))
+
+    async def _receive(self) -> list[Lease]:
+        """The next tasks; where there may be more of them, no run that is no task shall overtake them."""
+        limit = self._max_running - len(self._held)
+        leases = await self._task_queue.receive(limit=limit, wait_s=_RECEIVE_WAIT_S)
+        if self._direct is not None:
+            self._direct.open = len(leases) < limit
+        return leases
 
     def _hold(self, lease: Lease) -> None:
         run_id = lease.task.run_id
@@ -248,14 +263,7 @@ class Worker:
         finally:
             self._pool.release(claim)
             lines.end()
-        started = run.started_at or run.created_at
-        usage = Usage(
-            queued_ms=milliseconds((started - task.enqueued_at).total_seconds()),
-            cold_start=claim.cold,
-            init_ms=claim.init_ms,
-            duration_ms=reply.duration_ms,
-            peak_memory_mb=reply.peak_memory_mb,
-        )
+        usage = usage_of(reply, claim, run, task.enqueued_at)
         await self._conclude(lease, function, run, reply, usage)
 
     async def _conclude(self, lease: Lease, function: Function, run: Run, reply: Reply, usage: Usage) -> None:
@@ -270,17 +278,14 @@ class Worker:
             await self._store(lease, again)
             await self._task_queue.release(lease, delay_s=pause_s, failed=False)
             return
-        status = RunStatus.SUCCEEDED if error is None else RunStatus.FAILED
-        await self._finish(
-            lease, Outcome(status=status, output=reply.output, error=error, logs=reply.logs, usage=usage)
-        )
+        await self._finish(lease, outcome_of(reply, usage))
 
     async def _finish(self, lease: Lease, outcome: Outcome) -> None:
         """Store, publish, ack: in this order, so that whoever is woken finds the truth, and no ack loses a result."""
         run = await self._store(lease, outcome)
         await self._result_bus.publish(run)
         await self._ack(lease)
-        self._count(outcome)
+        self._metrics.count_run(outcome)
 
     async def _store(self, lease: Lease, outcome: Outcome) -> Run:
         """Store the outcome. While the store is away it is kept: running the function again would repair nothing."""
@@ -325,7 +330,7 @@ class Worker:
         outcome = Outcome(status=RunStatus.DEAD, error=error)
         try:
             run = await self._store(lease, outcome)
-            self._count(outcome)
+            self._metrics.count_run(outcome)
         except RunEnded:
             run = await self._run_store.get(lease.task.run_id)
             if run.status is not RunStatus.DEAD:
@@ -334,17 +339,6 @@ class Worker:
         await self._run_store.persist(lease.task.run_id)
         await self._result_bus.publish(run)
         await self._dead_letters.bury(lease, reason)
-
-    def _count(self, outcome: Outcome) -> None:
-        metrics, usage = self._metrics, outcome.usage
-        metrics.runs.labels(outcome.status.value).inc()
-        metrics.duration.observe(usage.duration_ms / 1000)
-        metrics.queued.observe(usage.queued_ms / 1000)
-        if usage.cold_start:
-            metrics.cold_starts.inc()
-            metrics.cold_start.observe(usage.init_ms / 1000)
-        if outcome.error is not None:
-            metrics.failures.labels(outcome.error.kind.value).inc()
 
     async def _heartbeat(self) -> None:
         """Extend every lease at a third of its time; end what is no longer ours, or cancelled behind our back."""
@@ -372,6 +366,8 @@ class Worker:
     async def _cancel_each(self, run_ids: AsyncIterator[str]) -> None:
         async for run_id in run_ids:
             self._cancel(run_id)
+            if self._direct is not None:
+                await self._direct.cancel(run_id)
 
     def _cancel(self, run_id: str) -> None:
         held = self._held.get(run_id)
