@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -58,16 +59,26 @@ def default_data_folder() -> Path:
     return Path(base) / "nanogrid"
 
 
-def load(environ: Mapping[str, str], overrides: Mapping[str, object]) -> Config:
-    """Settings from the environment, then from the command line. Raises `ConfigError` naming the setting."""
+def load(
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object],
+    *,
+    defaults: Mapping[str, object] = MappingProxyType({}),
+    elsewhere: frozenset[str] = frozenset(),
+) -> Config:
+    """Settings from the environment, then from the command line. Raises `ConfigError` naming the setting.
+
+    `defaults` stand in place of the fields' own; `elsewhere` are variables that somebody else reads.
+    """
     known = {_PREFIX + field.upper(): field for field in Config.__struct_fields__}
-    unknown = sorted(k for k in environ if k.startswith(_PREFIX) and k not in known and k not in _CLIENT_ONLY)
+    own = known.keys() | elsewhere
+    unknown = sorted(k for k in environ if k.startswith(_PREFIX) and k not in own and k not in _CLIENT_ONLY)
     if unknown:
-        raise ConfigError(f"unknown setting {unknown[0]}.", hint=f"Known: {', '.join(sorted(known))}.")
+        raise ConfigError(f"unknown setting {unknown[0]}.", hint=f"Known: {', '.join(sorted(own))}.")
     values: dict[str, object] = {known[k]: v for k, v in environ.items() if k in known}
     if isinstance(hosts := values.get("allowed_hosts"), str):
         values["allowed_hosts"] = [host.strip() for host in hosts.split(",") if host.strip()]
-    values |= {k: v for k, v in overrides.items() if v is not None}
+    values = {**defaults, **values, **{k: v for k, v in overrides.items() if v is not None}}
     values.setdefault("data", default_data_folder())
     values["data"] = Path(str(values["data"])).absolute()
     try:

@@ -1,7 +1,7 @@
 """From a worker's first task to its last: it takes tasks until it must leave, and leaves without cutting off a run."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -24,20 +24,32 @@ class Attendance:
     """One worker's time at work. `leaving` says why it ends, as soon as it does."""
 
     def __init__(
-        self, worker: Drainable, instance: Instance | None, stop: asyncio.Event, log: Log, *, grace_s: float
+        self,
+        worker: Drainable,
+        instance: Instance | None,
+        stop: asyncio.Event,
+        log: Log,
+        *,
+        grace_s: float,
+        tell: Callable[[Departure], None] = lambda _: None,
     ) -> None:
-        """`stop` ends it, with `grace_s` for what runs; so does the instance, if there is one."""
+        """`stop` ends it, with `grace_s` for what runs; so does the instance, if there is one.
+
+        `tell` is called once, when it begins to leave.
+        """
         self._worker = worker
         self._instance = instance
         self._stop = stop
         self._log = log
         self._grace_s = grace_s
+        self._tell = tell
         self.leaving: Departure | None = None
 
     async def run(self) -> int:
         """Work until it is time to leave, then drain; how many tasks were given back. Raises what the worker raises."""
         departure = await self._work()
         self.leaving = departure
+        self._tell(departure)
         self._log.info("worker.leaving", reason=departure.reason.value, grace_s=departure.grace_s)
         async with self._held(departure):
             given_back = await self._drain(departure)
