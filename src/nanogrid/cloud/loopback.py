@@ -1,6 +1,7 @@
 """A small HTTP server for this machine only: a worker's probes, and the parts of AWS that a rehearsal plays."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
@@ -59,6 +60,14 @@ async def serving(reply: Reply, *, port: int = 0) -> AsyncIterator[int]:
         for task in list(connections):
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on, for a program that wants to be told one."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+    return port
 
 
 async def _converse(reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

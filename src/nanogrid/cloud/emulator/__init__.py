@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from nanogrid.cloud.loopback import free_port
 from nanogrid.errors import PlatformError
 from nanogrid.model import Record
 
@@ -24,6 +24,8 @@ class EmulatedAws(Record, frozen=True, kw_only=True):
 
     endpoint: str
     region: str
+    #: What it has been asked, see `emulator.recorder`.
+    calls: Path
 
     @property
     def environment(self) -> dict[str, str]:
@@ -46,14 +48,16 @@ async def open_emulator(
 
     `redis` is the host and port that its ElastiCache gives out. Raises `PlatformError` where it does not start.
     """
-    port = _free_port()
-    aws = EmulatedAws(endpoint=f"http://{_LOOPBACK}:{port}", region=region)
+    port = free_port()
+    calls = folder / "calls.jsonl"
+    aws = EmulatedAws(endpoint=f"http://{_LOOPBACK}:{port}", region=region, calls=calls)
     log = folder / "emulator.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             __name__,
+            str(calls),
             env=_environment(aws, port, redis, folder),
             cwd=folder,
             stdout=output,
@@ -115,10 +119,3 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
     return lines[-1] if lines else "nothing"
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind((_LOOPBACK, 0))
-        port: int = taken.getsockname()[1]
-    return port
