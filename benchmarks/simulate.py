@@ -1,0 +1,106 @@
+"""What the AWS form does under a load: backlog and workers over time, for the stack's two alarms and other policies.
+
+    python benchmarks/simulate.py [--calibrate rehearsal.json] [--svg docs/images] [--write docs/scale.md]
+
+Everything is drawn from a seed: the same call gives the same story.
+"""
+
+import argparse
+import json
+import random
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from simulation import loads, picture
+from simulation.grid import Simulation, Story, World
+from simulation.policies import Plan, by_steps, keeping_up, one_by_one, stay, within
+
+HOUR = 3600.0
+BEGIN, END = "<!-- simulation: written by benchmarks/simulate.py -->\n", "<!-- end of simulation -->"
+
+
+@dataclass(frozen=True)
+class Load:
+    """A load with a name; its rate never exceeds `most`."""
+
+    name: str
+    rate: loads.Rate
+    most: float
+    until_s: float
+
+
+LOADS = {
+    "burst": Load("500 runs a second for five minutes", loads.pulse(1, 500, at_s=300, for_s=300), 500, HOUR / 2),
+    "step": Load("from 10 to 150 runs a second at once", loads.step(10, 150, at_s=600), 150, HOUR),
+    "day": Load(
+        "a day between 5 and 200 runs a second, in four hours", loads.day(5, 200, length_s=4 * HOUR), 200, 4 * HOUR
+    ),
+}
+PLANS = (
+    Plan("+1 / -1 (the stack)", one_by_one),
+    Plan("steps: +1, +2, +4", by_steps),
+    Plan("backlog within 60 s", within(60)),
+    Plan("what comes, and backlog", keeping_up(60)),
+    Plan("always five", stay, fewest=5),
+)
+
+
+def tell(load: Load, world: World, plan: Plan, seed: int) -> Story:
+    """The story of a load under a plan."""
+    coming, service = random.Random(seed), random.Random(seed + 1)  # noqa: S311 - chance, no secret
+    arrivals = loads.arrivals(load.rate, most=load.most, until_s=load.until_s, chance=coming)
+    kept = replace(world, fewest=plan.fewest or world.fewest)
+    return Simulation(kept, plan.policy, arrivals, service).run()
+
+
+def calibrated(world: World, path: Path | None) -> World:
+    """The world with what a rehearsal measured: slots of a worker, seconds of a run."""
+    if path is None:
+        return world
+    measured = json.loads(path.read_text())["measured"]
+    return replace(world, slots=measured["slots"], service_s=measured["serviceS"])
+
+
+def table(stories: dict[str, dict[str, Story]]) -> str:
+    """Every load under every policy."""
+    lines = ["| load | policy | wait p50 | p99 | most waiting | worker hours |", "|---|---|--:|--:|--:|--:|"]
+    for name, told in stories.items():
+        for policy, story in told.items():
+            most = max(moment.backlog for moment in story.moments)
+            lines.append(
+                f"| {LOADS[name].name} | {policy} | {story.wait(0.5):,.1f} s | {story.wait(0.99):,.1f} s "
+                f"| {most:,} | {story.worker_seconds / 3600:,.2f} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Tell every load under every policy."""
+    arguments = _arguments()
+    world = calibrated(World(), arguments.calibrate)
+    stories = {
+        name: {plan.name: tell(load, world, plan, arguments.seed) for plan in PLANS} for name, load in LOADS.items()
+    }
+    print(table(stories))
+    for name, told in stories.items():
+        if arguments.svg:
+            (arguments.svg / f"simulation-{name}.svg").write_text(picture.draw(told, LOADS[name].name.capitalize()))
+    if arguments.write:
+        before, _, rest = arguments.write.read_text().partition(BEGIN)
+        arguments.write.write_text(f"{before}{BEGIN}\n{table(stories)}\n{END}{rest.partition(END)[2]}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--calibrate", type=Path, help="the JSON report of `nanogrid aws rehearse`")
+    parser.add_argument("--svg", type=Path, help="folder for the pictures")
+    parser.add_argument("--write", type=Path, help="page whose table is to be replaced")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

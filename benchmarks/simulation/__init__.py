@@ -1,0 +1,1 @@
+"""The AWS form as a model: the queue, the alarms and the Auto Scaling group, moved by discrete events."""
