@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Size:
-    """When there has been enough: as many tasks, and as many faults."""
+    """When there has been enough: as many tasks accepted, and as many faults made."""
 
     tasks: int
     faults: int = 0
@@ -44,7 +44,6 @@ class _Run:
         self._coming = iter(faults)
         self._say = say
         self._began = time.monotonic()
-        self._submitted = 0
         self._loaded = asyncio.Event()
         self.done: list[Fault] = []
         self.clients = Clients(system.history, lambda: system.url, system.token, most_open=_MOST_OPEN)
@@ -74,9 +73,7 @@ class _Run:
         self._say(f"{at:7.1f} s  promised {len(history.promised):>6}  ended {len(history.told):>6}  {text}")
 
     def _wanted(self) -> bool:
-        wanted = self._submitted < self._size.tasks or len(self.done) < self._size.faults
-        self._submitted += wanted
-        return wanted
+        return self.clients.accepted < self._size.tasks or len(self.done) < self._size.faults
 
     async def _harm(self) -> None:
         """Fault after fault until everything has ended."""

@@ -22,6 +22,8 @@ class Clients:
     def __init__(self, history: History, address: Callable[[], str], token: str, *, most_open: int) -> None:
         """No more than `most_open` promised runs are left open at once, so that load and faults last equally long."""
         self.history = history
+        #: How many requests the grid has answered with a run.
+        self.accepted = 0
         self._address = address
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {token}"},
@@ -89,6 +91,7 @@ class Clients:
         while True:
             await self._room.acquire()
             answer = await self._post(request)
+            self.accepted += answer is not None and answer.is_success
             if answer is not None and answer.status_code == httpx.codes.ACCEPTED:
                 self._expect(answer.json()["runId"], request.token)
                 return

@@ -22,6 +22,11 @@ LEASE_S = 2.0
 #: Tasks at once: as many as four small workers would hold.
 MAX_RUNNING = 8
 _FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+#: Under faketime 0.9.10 a sleep until a moment of the monotonic clock, as CPython does it, fails with EINVAL.
+_SLEEPS = """
+import select, time
+time.sleep = lambda seconds: select.select([], [], [], seconds)
+"""
 
 
 class LocalSystem(System):
@@ -162,10 +167,9 @@ async def local_system(sandbox: str, *, kinds: set[str]) -> AsyncIterator[LocalS
         folder = Path(name)
         folder.chmod(0o755)  # noqa: ASYNC240 - before anything runs
         offset = folder / "clock"
-        offset.write_text("+0")
         environment = {"NANOGRID_LEASE_S": str(LEASE_S), "NANOGRID_MAX_RUNNING": str(MAX_RUNNING)}
         if "jump-clock" in kinds:
-            environment |= _false_clock(offset)
+            environment |= _false_clock(folder, offset)
         with Ballast.mounted(folder / "small") if "fill-disk" in kinds else contextlib.nullcontext() as disk:
             data = (disk.folder if disk else folder) / "data"
             async with started_grid("--sandbox", sandbox, data=data, environment=environment) as grid:
@@ -190,8 +194,11 @@ def _marks(folder: Path) -> Path:
     return marks
 
 
-def _false_clock(offset: Path) -> dict[str, str]:
+def _false_clock(folder: Path, offset: Path) -> dict[str, str]:
+    offset.write_text("+0")
+    (folder / "sitecustomize.py").write_text(_SLEEPS)
     return {
+        "PYTHONPATH": str(folder),
         "LD_PRELOAD": str(_FAKETIME),
         "FAKETIME_TIMESTAMP_FILE": str(offset),
         "FAKETIME_CACHE_DURATION": "1",
