@@ -12,15 +12,17 @@ import httpx
 import msgspec
 from msgspec import Raw
 
-from nanogrid.api.auth import Auth, Principal, token_digest
+from nanogrid.api.auth import Auth
 from nanogrid.api.services import Services
 from nanogrid.backends.local import LocalBackend, open_local
 from nanogrid.clock import Clock
 from nanogrid.dispatcher import Dispatcher
 from nanogrid.gateway.app import Gateway
+from nanogrid.key_ring import KeyRing, token_digest
 from nanogrid.model import ErrorKind, Lease, Logs, Outcome, RunError, RunStatus, Task, Usage
 from nanogrid.observe import Metrics, make_log
 from nanogrid.ports import LogFeed
+from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
 
 TOKEN = "correct-horse-battery-staple"
@@ -54,17 +56,26 @@ class Grid:
         self.calls: dict[str, Call] = {}
         self.metrics = Metrics()
         self.log = make_log("json", stream) if stream else make_log("json")
+        self.key_ring = KeyRing(backend.record_store, self.clock, owner_digest=token_digest(TOKEN))
+        self.quotas = Quotas(backend.record_store, backend.registry, self.clock)
         services = Services(
-            ResourceManager(backend.registry, backend.code_store, self.clock, runtimes=lambda: ["python3.11"]),
+            ResourceManager(
+                backend.registry,
+                backend.code_store,
+                self.clock,
+                runtimes=lambda: ["python3.11"],
+                check_room=self.quotas.check_room,
+            ),
             self._dispatcher(),
             self.log_feed,
+            self.key_ring,
+            self.quotas,
             metrics_text=metrics_text,
             ready=lambda: self.not_ready,
             version="0.0.0",
             heartbeat_s=heartbeat_s,
         )
-        auth = Auth({token_digest(TOKEN): Principal(name="owner")})
-        self.gateway = Gateway(services, auth, self.log, self.metrics, allowed_hosts=HOSTS)
+        self.gateway = Gateway(services, Auth(self.key_ring.principals), self.log, self.metrics, allowed_hosts=HOSTS)
 
     def archives(self) -> int:
         """How many archives the code store holds."""
@@ -87,7 +98,7 @@ class Grid:
 
     async def _work(self, lease: Lease) -> None:
         await self.backend.run_store.start(lease.task.run_id, lease.attempt)
-        function = await self.backend.registry.get(lease.task.function_id)
+        function = await self.backend.registry.get(lease.task.function_id, tenant=lease.task.tenant)
         await self.finish(lease.task.run_id, _outcome(self.calls.get(function.name, _echo), lease.task.input))
         await self.backend.task_queue.ack(lease)
 
@@ -100,6 +111,7 @@ class Grid:
             self.backend.result_bus,
             self.clock,
             max_wait_s=30.0,
+            admit_run=self.quotas.admit_run,
         )
 
 

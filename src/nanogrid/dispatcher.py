@@ -4,6 +4,8 @@ The order is the promise: accept before 202, listen before send. A run that was 
 nothing to anybody else, so its record may reach the disk after the answer; where the wait runs out it is on disk first.
 """
 
+from collections.abc import Callable
+
 from msgspec import UNSET, Raw, structs
 
 from nanogrid.clock import Clock
@@ -16,12 +18,14 @@ from nanogrid.model import (
     Function,
     Mode,
     Outcome,
+    Quota,
     Run,
     RunError,
     RunStatus,
     Task,
 )
 from nanogrid.ports import DeadLetters, FastPath, Page, Registry, ResultBus, RunStore, TaskQueue
+from nanogrid.quotas import UNLIMITED
 
 #: Fences everything off: no attempt is later than this.
 _LAST_ATTEMPT = 2**31 - 1
@@ -41,8 +45,12 @@ class Dispatcher:
         *,
         max_wait_s: float,
         fast_path: FastPath | None = None,
+        admit_run: Callable[[str], Quota] = lambda _: UNLIMITED,
     ) -> None:
-        """`max_wait_s` bounds how long any request waits for a run; without `fast_path` all go over the queue."""
+        """`max_wait_s` bounds how long any request waits for a run; without `fast_path` all go over the queue.
+
+        `admit_run` gives the quota under which one more run of a tenant may begin, or raises `RunQuotaReached`.
+        """
         self._registry = registry
         self._run_store = run_store
         self._task_queue = task_queue
@@ -51,6 +59,7 @@ class Dispatcher:
         self._clock = clock
         self._max_wait_s = max_wait_s
         self._fast_path = fast_path
+        self._admit_run = admit_run
 
     async def run(
         self,
@@ -66,9 +75,10 @@ class Dispatcher:
 
         `wait_s` is how long to wait at most, None as long as allowed; an asynchronous run is not waited for.
         `idempotency` is the caller's key and the body's digest. Raises `FunctionNotFound`, `BacklogFull`,
-        `IdempotencyConflict`.
+        `RunQuotaReached`, `IdempotencyConflict`.
         """
         function = await self._registry.get(reference, tenant=tenant)
+        quota = self._admit_run(tenant)
         wait_s = 0.0 if mode is Mode.ASYNC else self._bounded(wait_s)
         durable = wait_s <= 0 or idempotency is not None
         queued = self._queued(function, input, mode)
@@ -78,7 +88,7 @@ class Dispatcher:
         run = await self._run_store.accept(queued, durable=durable, idempotency=idempotency)
         if run.run_id != queued.run_id:
             return await self.get(run.run_id, tenant=tenant, wait_s=wait_s)
-        task = _task(run, function, input)
+        task = _task(run, function, input, quota)
         if wait_s <= 0:
             await self._send(task, durable=durable)
             return structs.replace(run, input=UNSET)
@@ -155,9 +165,9 @@ class Dispatcher:
         try:
             run = await self._run_store.get(run_id)
         except RunNotFound as exc:
-            raise _no_run(run_id) from exc
+            raise no_run(run_id) from exc
         if run.tenant != tenant:
-            raise _no_run(run_id)
+            raise no_run(run_id)
         return run
 
     def _queued(self, function: Function, input_: Raw, mode: Mode) -> Run:
@@ -197,7 +207,7 @@ class Dispatcher:
         return self._max_wait_s if wait_s is None else min(wait_s, self._max_wait_s)
 
 
-def _task(run: Run, function: Function, input_: Raw) -> Task:
+def _task(run: Run, function: Function, input_: Raw, quota: Quota) -> Task:
     return Task(
         run_id=run.run_id,
         function_id=function.function_id,
@@ -207,8 +217,11 @@ def _task(run: Run, function: Function, input_: Raw) -> Task:
         enqueued_at=run.created_at,
         concurrency=function.concurrency,
         tenant=function.tenant,
+        tenant_concurrency=quota.concurrent_runs,
+        tenant_backlog=quota.backlog,
     )
 
 
-def _no_run(run_id: str) -> RunNotFound:
+def no_run(run_id: str) -> RunNotFound:
+    """The error for a run that is not there, or not the caller's."""
     return RunNotFound(f"no run has the id {run_id[:80]!r}.", hint="Old runs are forgotten in time.")

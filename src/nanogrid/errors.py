@@ -9,23 +9,27 @@
     │   └── RuntimeUnavailable  this grid has nothing that runs the runtime
     ├── Unauthorized            no token, or a wrong one                         (401)
     ├── Forbidden               foreign Origin                                   (403)
+    │   └── ScopeMissing        the key is not for this
     ├── Misdirected             foreign Host                                     (421)
     ├── NotFound                                                                 (404)
     │   ├── FunctionNotFound
     │   ├── RunNotFound
     │   ├── CodeNotFound
-    │   └── DeadLetterNotFound
+    │   ├── DeadLetterNotFound
+    │   └── KeyNotFound
     ├── Conflict                                                                 (409)
     │   ├── NameTaken
     │   ├── RevisionConflict    somebody else changed it first
     │   ├── IdempotencyConflict same key, other body
+    │   ├── QuotaReached        the tenant has as much as it may
     │   └── RunEnded            the run has an outcome already; also: fenced off
     ├── TooLarge                                                                 (413)
     │   ├── AddressTooLong                                                       (414)
     │   └── HeadersTooLarge                                                      (431)
     ├── UnsupportedMediaType                                                     (415)
     ├── TooManyRequests         carries `retry_after_s`                          (429)
-    │   └── BacklogFull
+    │   ├── BacklogFull
+    │   └── RunQuotaReached     the tenant has begun as many runs as it may in a minute
     └── PlatformError           ours; retryable                                  (503)
         ├── StoreUnavailable    a store does not answer, or the disk is full
         ├── SandboxUnavailable  no sandbox can be started on this machine
@@ -115,6 +119,12 @@ class Forbidden(NanoGridError):
     code = "forbidden"
 
 
+class ScopeMissing(Forbidden):
+    """Raised when a key is valid, but not for what is asked; the message names what it would need."""
+
+    code = "scope_missing"
+
+
 class Misdirected(NanoGridError):
     """Raised when a request names a Host that this grid is not."""
 
@@ -151,6 +161,12 @@ class DeadLetterNotFound(NotFound):
     code = "dead_letter_not_found"
 
 
+class KeyNotFound(NotFound):
+    """Raised when no key has that id."""
+
+    code = "key_not_found"
+
+
 class Conflict(NanoGridError):
     """Base of everything that clashes with what is there."""
 
@@ -173,6 +189,12 @@ class IdempotencyConflict(Conflict):
     """Raised when an idempotency key was used before with another body."""
 
     code = "idempotency_conflict"
+
+
+class QuotaReached(Conflict):
+    """Raised when a tenant has as many functions, or as much code, as its quota allows."""
+
+    code = "quota_reached"
 
 
 class RunEnded(Conflict):
@@ -220,6 +242,12 @@ class BacklogFull(TooManyRequests):
     """Raised when the task queue holds as much as it may."""
 
     code = "backlog_full"
+
+
+class RunQuotaReached(TooManyRequests):
+    """Raised when a tenant has begun as many runs as its quota allows in a minute."""
+
+    code = "run_quota_reached"
 
 
 class PlatformError(NanoGridError):

@@ -5,7 +5,7 @@ import re
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_IDENTIFIER = re.compile(r"(fn|run)_[0-9abcdefghjkmnpqrstvwxyz]{26}\Z")
+_IDENTIFIER = re.compile(r"(fn|run|key)_[0-9abcdefghjkmnpqrstvwxyz]{26}\Z")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
@@ -24,6 +24,16 @@ def new_function_id() -> str:
 def new_run_id() -> str:
     """A new run's id, `run_` and 26 characters; later ones sort after earlier ones."""
     return "run_" + _sortable()
+
+
+def new_key_id() -> str:
+    """A new key's id, `key_` and 26 characters."""
+    return "key_" + _sortable()
+
+
+def is_key_id(text: str) -> bool:
+    """Whether the text has the form of a key's id."""
+    return text.startswith("key_") and _IDENTIFIER.match(text) is not None
 
 
 def is_run_id(text: str) -> bool:

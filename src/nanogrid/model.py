@@ -282,3 +282,39 @@ class Principal(Record, frozen=True, kw_only=True):
     functions: frozenset[str] | None = None
     #: When it ends to be one; None: never.
     expires_at: datetime | None = None
+
+
+class Key(Record, frozen=True, kw_only=True):
+    """What opens a grid to a program or a person; its token is shown once, and only its digest kept."""
+
+    key_id: str
+    #: What people call it.
+    name: str
+    tenant: str
+    scopes: list[Scope]
+    #: The only functions that it may run, by name; None: all of its tenant's.
+    functions: list[str] | None = None
+    created_at: datetime
+    #: When it ends; None: never.
+    expires_at: datetime | None = None
+
+
+class Quota(Record, frozen=True, kw_only=True):
+    """The most that one tenant may have and do; 0 means no limit."""
+
+    functions: int = 0
+    #: Stored code of all versions, in bytes; the same code counts once.
+    code_bytes: int = 0
+    #: Runs at once; more wait.
+    concurrent_runs: int = 0
+    #: Runs that begin within a minute; more are refused.
+    runs_per_minute: int = 0
+    #: Runs that wait or are under way; more are refused.
+    backlog: int = 0
+
+
+class TenantUsage(Record, frozen=True, kw_only=True):
+    """What one tenant has."""
+
+    functions: int
+    code_bytes: int

@@ -4,7 +4,7 @@ All or nothing: no archive without a function, no version without code.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from msgspec import UNSET, UnsetType, structs
 
@@ -26,6 +26,10 @@ from nanogrid.ports import CodeStore, Page, Registry
 _SOURCE_FILES = {"python": "main.py", "nodejs": "index.js", "command": "main"}
 _DEFAULT_HANDLERS = {"python": "main.handler", "nodejs": "index.handler", "command": "main"}
 _MODULE_SUFFIXES = {"python": (".py", "/__init__.py", ".so"), "nodejs": (".js", ".mjs", ".cjs"), "command": ("",)}
+
+
+async def _always_room(_: Function) -> None:
+    """No tenant has a quota."""
 
 
 class Change(Record, frozen=True, kw_only=True):
@@ -57,8 +61,13 @@ class ResourceManager:
         runtimes: Callable[[], list[str]],
         why_not: Callable[[Network], str] = lambda _: "",
         limits: Limits = DEFAULT_LIMITS,
+        check_room: Callable[[Function], Awaitable[None]] = _always_room,
     ) -> None:
-        """`runtimes` says what this grid can start now, best first; `why_not` why a network can't be had, if so."""
+        """`runtimes` says what this grid can start now, best first; `why_not` why a network can't be had, if so.
+
+        `check_room` raises `QuotaReached` where a function with new code is more than its tenant may have.
+        """
+        self._check_room = check_room
         self._registry = registry
         self._code_store = code_store
         self._clock = clock
@@ -154,6 +163,7 @@ class ResourceManager:
     async def _store(self, function: Function, archive: Archive, record: Callable) -> Function:  # type: ignore[type-arg]
         """Keep the code, then name it; where naming fails, the code goes unless somebody else uses it."""
         async with self._code_lock:
+            await self._check_room(function)
             await self._code_store.put(archive.content)
             try:
                 await record(function)

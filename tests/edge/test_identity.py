@@ -1,6 +1,7 @@
 """Who may ask what, over the wire: every route by every identity; and what an answer gives away."""
 
 import ast
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -12,11 +13,15 @@ import nanogrid
 from gateway_harness import TOKEN
 from nanogrid.api.routes import ROUTES
 from nanogrid.gateway.console import console_routes
-from nanogrid.identifiers import new_function_id, new_run_id
+from nanogrid.identifiers import new_function_id, new_key_id, new_run_id
+from nanogrid.model import Scope
 
 RUN = new_run_id()
+LATER = datetime.now(UTC) + timedelta(days=1)
 CHANGE = msgspec.json.encode({"memoryMb": 256})
 DEPLOY = msgspec.json.encode({"name": "other", "runtime": "python3.11", "source": "def handler(e, c): pass\n"})
+KEY = msgspec.json.encode({"name": "ci", "scopes": ["read"]})
+NO_KEY = new_key_id()
 ASK = msgspec.json.encode({"functionId": "hello", "input": 1})
 
 # operation: method, target, body, status with the right token, status without
@@ -34,6 +39,12 @@ TABLE = {
     "cancelRun": ("DELETE", f"/runs/{RUN}", b"", 404, 401),
     "listDeadLetters": ("GET", "/dead-letters", b"", 200, 401),
     "redrive": ("POST", f"/dead-letters/{RUN}/redrive", b"", 404, 401),
+    "createKey": ("POST", "/keys", KEY, 201, 401),
+    "listKeys": ("GET", "/keys", b"", 200, 401),
+    "getKey": ("GET", f"/keys/{NO_KEY}", b"", 404, 401),
+    "revokeKey": ("DELETE", f"/keys/{NO_KEY}", b"", 404, 401),
+    "getQuota": ("GET", "/quota", b"", 200, 401),
+    "putQuota": ("PUT", "/quota", b"{}", 200, 401),
     "metrics": ("GET", "/metrics", b"", 200, 401),
     "live": ("GET", "/health/live", b"", 200, 200),
     "ready": ("GET", "/health/ready", b"", 200, 200),
@@ -42,6 +53,30 @@ TABLE = {
 }
 #: Pages and files of the console hold nothing of the grid's; they ask for it with a token.
 CONSOLE = {route.operation_id: ("GET", route.path, b"", 200, 200) for route in console_routes()}
+
+# operation: status for an admin of another tenant, who has nothing: what is this tenant's is not there for him
+OF_ANOTHER_TENANT = {
+    "deployFunction": 201,
+    "listFunctions": 200,
+    "getFunction": 404,
+    "listVersions": 404,
+    "updateFunction": 404,
+    "deleteFunction": 404,
+    "readLogs": 404,
+    "runFunction": 404,
+    "listRuns": 200,
+    "getRun": 404,
+    "cancelRun": 404,
+    "listDeadLetters": 200,
+    "redrive": 404,
+    "createKey": 201,
+    "listKeys": 200,
+    "getKey": 404,
+    "revokeKey": 404,
+    "getQuota": 200,
+    "putQuota": 403,
+    "metrics": 403,
+}
 
 STRANGERS = {
     "no header": None,
@@ -79,6 +114,56 @@ async def test_a_route_answers_the_right_token_and_nobody_else(name):
     assert strangers == dict.fromkeys(STRANGERS, without)
     assert before == after
     assert known.status == right
+
+
+@pytest.mark.parametrize("name", OF_ANOTHER_TENANT)
+async def test_a_key_that_is_not_for_this_opens_nothing(name):
+    """Revoked, expired, without the scope: the table's further columns."""
+    method, target, body, *_ = TABLE[name]
+    (route,) = [route for route in ROUTES if route.operation_id == name]
+    async with edge() as served:
+        keys = {
+            "revoked": await _made(served, scopes=["admin"]),
+            "expired": await _made(served, scopes=["admin"], expiresAt=LATER.isoformat()),
+            "wrong scope": await _made(served, scopes=sorted(frozenset(Scope) - route.scopes - {Scope.ADMIN})),
+        }
+        await served.ask(request("DELETE", f"/keys/{keys['revoked']['keyId']}", token=TOKEN))
+        before = await _state(served)
+        wrong = await served.ask(request(method, target, body, token=keys["wrong scope"]["token"]))
+        served.grid.gateway._auth._now = lambda: LATER
+        late = [await served.ask(request(method, target, body, token=keys[k]["token"])) for k in ("revoked", "expired")]
+        after = await _state(served)
+
+    assert (wrong.status, wrong.json()["code"]) == (403, "scope_missing")
+    assert [reply.status for reply in late] == [401, 401]
+    assert before == after
+
+
+def test_every_route_with_a_token_is_tried_by_another_tenant():
+    assert set(OF_ANOTHER_TENANT) == {route.operation_id for route in ROUTES if not route.public}
+
+
+@pytest.mark.parametrize("name", OF_ANOTHER_TENANT)
+async def test_another_tenant_finds_nothing_of_this_one(name):
+    method, target, body, *_ = TABLE[name]
+    async with edge() as served:
+        ran = (await served.ask(request("POST", "/run", ASK, token=TOKEN))).json()
+        key = await _made(served, scopes=["read"])
+        ids = {RUN: ran["runId"], NO_KEY: key["keyId"]}
+        there = next((target.replace(never, real) for never, real in ids.items() if never in target), target)
+        never = target.replace("hello", "nobody")
+        other = (await _made(served, scopes=["admin"], tenant="other"))["token"]
+        before = await _state(served)
+        theirs = await served.ask(request(method, there, body, token=other))
+        absent = await served.ask(request(method, never, body.replace(b"hello", b"nobody"), token=other))
+        after = await _state(served)
+
+    assert theirs.status == OF_ANOTHER_TENANT[name]
+    assert before == after
+    for real in ("hello", ran["runId"], ran["functionId"], key["keyId"]):
+        assert theirs.status == 404 or real not in theirs.body.decode()
+    if theirs.status == 404:
+        assert _told(theirs, there) == _told(absent, never)
 
 
 async def test_a_stranger_learns_nothing_about_what_there_is():
@@ -153,6 +238,21 @@ async def _state(served: Edge) -> object:
     functions = await served.grid.backend.registry.list_functions(limit=10)
     runs = await served.grid.backend.run_store.list_runs(limit=10)
     return functions, runs
+
+
+async def _made(served: Edge, **fields: object) -> dict:
+    asked = msgspec.json.encode({"name": "some"} | fields)
+    reply = await served.ask(request("POST", "/keys", asked, token=TOKEN))
+    assert reply.status == 201, reply.body
+    return reply.json()
+
+
+def _told(reply: Reply, target: str) -> str:
+    """The answer without what was asked for."""
+    text = _without_id(reply)
+    for word in sorted({*target.split("/"), "hello", "nobody"} - {""}, key=len, reverse=True):
+        text = text.replace(repr(word), "IT")
+    return text
 
 
 def _as(header: str | None, method: str, target: str, body: bytes) -> bytes:

@@ -129,3 +129,53 @@ def test_limits_hold_and_no_ready_task_is_forgotten(events):
 
         assert all(not limits[f] or in_flight[f] <= limits[f] for f in limits)
         assert lanes.ready == bool(free)
+
+
+# Tenants
+
+# function, its own limit, its tenant, that one's limit; "x" was sent before acme had a limit
+LANES = {"a": (0, "acme", 2), "b": (1, "acme", 2), "x": (0, "acme", 0), "c": (0, "default", 0)}
+
+
+@given(st.lists(st.tuples(st.sampled_from(["put", "take", "let_go"]), st.sampled_from(list(LANES))), max_size=120))
+def test_a_tenants_limit_holds_and_no_task_that_may_run_is_passed_over(events):
+    lanes, waiting, held = Lanes(), Counter(), []
+    for event, function_id in events:
+        if event == "put":
+            lanes.put(QueuedTask(tenants_task(function_id), durable=False))
+            waiting[function_id] += 1
+        elif event == "let_go" and held:
+            lanes.let_go(held.pop(0))
+        elif event == "take":
+            free = [function_id for function_id, count in waiting.items() if count and may_run(function_id, held)]
+            entry = lanes.take()
+
+            assert (entry is not None) == bool(free)
+            if entry is not None:
+                assert entry.task.function_id in free
+                held.append(entry)
+                waiting[entry.task.function_id] -= 1
+
+
+def tenants_task(function_id):
+    concurrency, tenant, limit = LANES[function_id]
+    return some_task(function_id, concurrency=concurrency, tenant=tenant, tenant_concurrency=limit)
+
+
+def may_run(function_id, held):
+    concurrency, tenant, limit = LANES[function_id]
+    own = sum(entry.task.function_id == function_id for entry in held)
+    of_tenant = sum(entry.task.tenant == tenant and entry.task.tenant_concurrency > 0 for entry in held)
+    return (not concurrency or own < concurrency) and (not limit or of_tenant < limit)
+
+
+async def test_a_tenants_backlog_is_bounded_and_nobody_elses(tmp_path):
+    async with open_local(tmp_path / "data", ManualClock()) as backend:
+        for _ in range(2):
+            await backend.task_queue.send(some_task(tenant="acme", tenant_backlog=2), durable=True)
+        with pytest.raises(BacklogFull, match="acme"):
+            await backend.task_queue.send(some_task(tenant="acme", tenant_backlog=2), durable=True)
+        await backend.task_queue.send(some_task(tenant="other", tenant_backlog=2), durable=True)
+        for lease in await received(backend):
+            await backend.task_queue.ack(lease)
+        await backend.task_queue.send(some_task(tenant="acme", tenant_backlog=2), durable=True)

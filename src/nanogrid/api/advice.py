@@ -60,6 +60,10 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
         "The request comes from a web page of another origin, or asks for more than its key allows.",
         "Pages cannot use a grid of somebody else's. Call it from a server, or from the console of the grid itself.",
     ),
+    errors.ScopeMissing: Advice(
+        "The key is valid, but not for this: it lacks the scope, or is for other functions or another tenant.",
+        "The message names the scope. `nanogrid keys create` makes a key that has it, and needs an admin's key itself.",
+    ),
     errors.Misdirected: Advice(
         "The request names a host that this grid does not go by, which is how a foreign page would reach it.",
         "Use the address that `nanogrid up` prints, or add the name to `NANOGRID_ALLOWED_HOSTS`.",
@@ -84,6 +88,10 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
         "No dead letter belongs to this run.",
         "`nanogrid dead-letters` lists them. One that was redriven is none any more.",
     ),
+    errors.KeyNotFound: Advice(
+        "No key of this tenant has this id, or it was revoked.",
+        "`nanogrid keys list` lists them. Another tenant's keys need `--tenant`, and the grid's owner.",
+    ),
     errors.Conflict: Advice(
         "The request clashes with what is there.",
         "Read the present state, and decide again.",
@@ -100,6 +108,10 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
     errors.IdempotencyConflict: Advice(
         "The `Idempotency-Key` was used within the last day, with another body.",
         "One key means one request. Take a new key for another request, or send the very same body.",
+    ),
+    errors.QuotaReached: Advice(
+        "The tenant has as many functions, or as much code, as its quota allows. Nothing was stored.",
+        "`nanogrid quota` shows both sides. Delete what is not needed any more, or ask the grid's owner for more.",
     ),
     errors.RunEnded: Advice(
         "The run has its outcome already, or a later attempt owns it.",
@@ -129,6 +141,10 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
         "As many tasks wait as may wait. Nothing of the request was kept.",
         "Come again after `Retry-After`. If that happens often, look at `nanogrid_backlog` and "
         "`nanogrid_sandboxes`: either the machine is too small, or `NANOGRID_MAX_BACKLOG` is.",
+    ),
+    errors.RunQuotaReached: Advice(
+        "The tenant has begun as many runs as its quota allows in a minute.",
+        "Come again after `Retry-After`, or ask the grid's owner for more; `nanogrid quota` shows the limit.",
     ),
     errors.PlatformError: Advice(
         "The grid cannot do it at the moment: it starts, stops, or something it stands on is away.",

@@ -21,6 +21,7 @@ _VARIABLES = {
     "/functions": "A function's id or name.",
     "/runs": "A run's id.",
     "/dead-letters": "A dead run's id.",
+    "/keys": "A key's id.",
 }
 _HEADERS: dict[str, Json] = {
     "Prefer": {
@@ -68,7 +69,7 @@ def refusals(route: Route) -> list[type[NanoGridError]]:
     """Every error that a request for this route may be answered with, by status."""
     found: list[type[NanoGridError]] = [*route.refusals]
     if not route.public:
-        found += [errors.Unauthorized, errors.PlatformError]
+        found += [errors.Unauthorized, errors.ScopeMissing, errors.PlatformError]
     if route.query is not None:
         found += [errors.MalformedRequest, errors.InvalidField]
     if route.body is not None:

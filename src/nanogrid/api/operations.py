@@ -3,7 +3,8 @@
 from nanogrid.api.message import Answer, Request, json_answer
 from nanogrid.api.records import Health
 from nanogrid.api.services import Services
-from nanogrid.errors import PlatformError
+from nanogrid.errors import PlatformError, ScopeMissing
+from nanogrid.model import DEFAULT_TENANT
 
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -21,6 +22,10 @@ async def ready(_request: Request, services: Services) -> Answer:
     return json_answer(Health(status="ready", version=services.version))
 
 
-async def metrics(_request: Request, services: Services) -> Answer:
-    """The numbers, in Prometheus' text format."""
+async def metrics(request: Request, services: Services) -> Answer:
+    """The numbers, in Prometheus' text format. They count what all tenants do, so that they are the owner's."""
+    if request.tenant != DEFAULT_TENANT:
+        raise ScopeMissing(
+            "the numbers of a whole grid are its owner's.", hint=f"It needs a key of the tenant {DEFAULT_TENANT!r}."
+        )
     return Answer(body=await services.metrics_text(), media_type=METRICS)

@@ -1,5 +1,6 @@
 """What comes in and goes out besides the records of `model`: one struct per body and query, its limits in its types."""
 
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -10,11 +11,15 @@ from nanogrid.model import (
     MAX_TIMEOUT_MS,
     MIN_MEMORY_MB,
     Function,
+    Key,
     LogLine,
     Mode,
     Network,
+    Quota,
     Record,
     RunStatus,
+    Scope,
+    TenantUsage,
 )
 from nanogrid.resource_manager import Change
 
@@ -42,6 +47,11 @@ Archive = Annotated[bytes, Meta(description="A zip archive, base64 in JSON, a fi
 Limit = Annotated[int, Meta(ge=1, le=200)]
 Cursor = Annotated[str, Meta(min_length=1, max_length=1024, description="`nextCursor` of the page before.")]
 Reference = Annotated[str, Meta(min_length=1, max_length=64, description="A function's id or name.")]
+
+Tenant = Annotated[
+    str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$", description="Lower-case letters, digits and '-'; 32 at most.")
+]
+Count = Annotated[int, Meta(ge=0, le=2**53, description="0: no limit.")]
 
 
 class Update(Change, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,6 +122,55 @@ class LogsQuery(Query, frozen=True, kw_only=True):
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 200
     follow: bool = False
+
+
+class KeyRequest(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key to be made."""
+
+    name: Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,80}$", description="What people call it.")]
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=4)]
+    #: The only functions that it may run; all where absent.
+    functions: Annotated[list[Name], Meta(min_length=1, max_length=100)] | None = None
+    #: When it ends; never where absent.
+    expires_at: datetime | None = None
+    #: Whose it is: another tenant than one's own can be named by the grid's owner only.
+    tenant: Tenant | None = None
+
+
+class KeyCreated(Key, frozen=True, kw_only=True):
+    """A key with its token, which is shown this once."""
+
+    token: str
+
+
+class TenantQuery(Query, frozen=True, kw_only=True):
+    """Which tenant; one's own where absent."""
+
+    tenant: Tenant | None = None
+
+
+class KeysQuery(PageQuery, frozen=True, kw_only=True):
+    """Whose keys to list; one's own where absent."""
+
+    tenant: Tenant | None = None
+
+
+class QuotaChange(Quota, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tenant's quota: what is absent has no limit."""
+
+    functions: Count = 0
+    code_bytes: Count = 0
+    concurrent_runs: Count = 0
+    runs_per_minute: Count = 0
+    backlog: Count = 0
+
+
+class QuotaReport(Record, frozen=True, kw_only=True):
+    """What a tenant may have, and what it has."""
+
+    tenant: str
+    quota: Quota
+    usage: TenantUsage
 
 
 class FunctionDetail(Function, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from nanogrid.api.message import JSON, Handler
 from nanogrid.errors import MethodNotAllowed, NanoGridError, NotFound
+from nanogrid.model import Scope
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -32,6 +33,8 @@ class Route(Struct, frozen=True, kw_only=True):
     headers: tuple[str, ...] = ()
     #: Needs no token.
     public: bool = False
+    #: Any of these lets a key in.
+    scopes: frozenset[Scope] = frozenset({Scope.ADMIN})
     #: Errors of its own, besides those that every route of its kind has.
     refusals: tuple[type[NanoGridError], ...] = ()
 

@@ -1,5 +1,7 @@
 """The handlers about runs."""
 
+from contextlib import suppress
+
 from msgspec import UNSET, structs
 
 from nanogrid.api.message import Answer, Request, json_answer
@@ -7,15 +9,18 @@ from nanogrid.api.preferences import Preferences, read_idempotency, read_prefere
 from nanogrid.api.reading import read_json, read_query
 from nanogrid.api.records import PageQuery, RunRequest, RunsQuery, WaitQuery
 from nanogrid.api.services import Services
-from nanogrid.errors import FunctionNotFound, RunNotFound, TooLarge
+from nanogrid.dispatcher import no_run
+from nanogrid.errors import FunctionNotFound, RunNotFound, ScopeMissing, TooLarge
 from nanogrid.identifiers import is_function_reference, is_run_id
-from nanogrid.model import MAX_INPUT_BYTES, NULL, Mode, Run
+from nanogrid.model import MAX_INPUT_BYTES, NULL, Mode, Run, Scope
 
 
 async def run_function(request: Request, services: Services) -> Answer:
     """Run a function, and answer with how it ended, or with where to ask later."""
     asked = await read_json(request, RunRequest)
     _check(asked, request)
+    if request.principal is not None and request.principal.functions is not None:
+        await _check_runnable(asked.function_id, request.principal.functions, request.tenant, services)
     preferences = read_preferences(request.headers)
     idempotency = read_idempotency(request.headers, request.body)
     asynchronous = preferences.respond_async or asked.mode is Mode.ASYNC
@@ -35,8 +40,8 @@ async def run_function(request: Request, services: Services) -> Answer:
 async def get_run(request: Request, services: Services) -> Answer:
     """State and outcome; waits for the end where asked to."""
     wait_s = read_query(request, WaitQuery).wait_ms / 1000
-    run = await services.dispatcher.get(_run_id(request.params["id"]), tenant=request.tenant, wait_s=wait_s)
-    return json_answer(run)
+    run_id = await _seen_run_id(request, services, request.params["id"])
+    return json_answer(await services.dispatcher.get(run_id, tenant=request.tenant, wait_s=wait_s))
 
 
 async def list_runs(request: Request, services: Services) -> Answer:
@@ -56,7 +61,8 @@ async def list_runs(request: Request, services: Services) -> Answer:
 
 async def cancel_run(request: Request, services: Services) -> Answer:
     """End a queued or running run."""
-    return json_answer(await services.dispatcher.cancel(_run_id(request.params["id"]), tenant=request.tenant))
+    run_id = await _seen_run_id(request, services, request.params["id"])
+    return json_answer(await services.dispatcher.cancel(run_id, tenant=request.tenant))
 
 
 async def list_dead_letters(request: Request, services: Services) -> Answer:
@@ -68,7 +74,8 @@ async def list_dead_letters(request: Request, services: Services) -> Answer:
 
 async def redrive(request: Request, services: Services) -> Answer:
     """Give a dead run another try."""
-    run = await services.dispatcher.redrive(_run_id(request.params["runId"]), tenant=request.tenant)
+    run_id = await _seen_run_id(request, services, request.params["runId"])
+    run = await services.dispatcher.redrive(run_id, tenant=request.tenant)
     return json_answer(run, status=202, headers=(("location", f"/runs/{run.run_id}"),))
 
 
@@ -87,10 +94,26 @@ def _check_reference(reference: str) -> None:
         raise FunctionNotFound(f"there is no function {reference[:80]!r}.", hint="GET /functions lists them.")
 
 
-def _run_id(run_id: str) -> str:
-    """The run's id as the path has it; nothing else gets further."""
+async def _check_runnable(reference: str, functions: frozenset[str], tenant: str, services: Services) -> None:
+    """Raise `ScopeMissing` for any function but these, whether it is there or not."""
+    name = reference
+    if name not in functions:
+        with suppress(FunctionNotFound):
+            name = (await services.resource_manager.get(reference, tenant=tenant)).name
+    if name not in functions:
+        raise ScopeMissing(f"this key may run {', '.join(sorted(functions))} only.", hint="Ask for another key.")
+
+
+async def _seen_run_id(request: Request, services: Services, run_id: str) -> str:
+    """The run's id as the path has it, if the key may know of the run; nothing else gets further."""
     if not is_run_id(run_id):
         raise RunNotFound(f"there is no run {run_id[:80]!r}.", hint="GET /runs lists them.")
+    principal = request.principal
+    if principal is None or principal.functions is None or Scope.READ in principal.scopes:
+        return run_id
+    run = await services.dispatcher.get(run_id, tenant=request.tenant)
+    if run.function_name not in principal.functions:
+        raise no_run(run_id)
     return run_id
 
 

@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from nanogrid.dispatcher import Dispatcher
+from nanogrid.key_ring import KeyRing
 from nanogrid.ports import LogFeed
+from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
 
 
@@ -15,6 +17,8 @@ class Services(Struct, frozen=True):
     resource_manager: ResourceManager
     dispatcher: Dispatcher
     log_feed: LogFeed
+    key_ring: KeyRing
+    quotas: Quotas
     #: The metrics in Prometheus' text format, fresh.
     metrics_text: Callable[[], Awaitable[bytes]]
     #: None where the grid can serve; else the reason why not.

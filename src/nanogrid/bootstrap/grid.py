@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from prometheus_client import generate_latest
 
 from nanogrid import __version__
-from nanogrid.api.auth import Auth, Principal, token_digest
+from nanogrid.api.auth import Auth
 from nanogrid.api.services import Services
 from nanogrid.archive import Limits
 from nanogrid.backends.local import LocalBackend, open_local
@@ -22,9 +23,11 @@ from nanogrid.dispatcher import Dispatcher
 from nanogrid.errors import ConfigError
 from nanogrid.gateway.app import Gateway
 from nanogrid.gateway.server import Server
+from nanogrid.key_ring import KeyRing, token_digest
 from nanogrid.model import Record
 from nanogrid.observe import Log, Metrics, make_log
 from nanogrid.ports import SandboxPool, TaskQueue
+from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
 from nanogrid.worker import DirectRuns, Worker
 
@@ -44,6 +47,11 @@ class Started(Record, frozen=True, kw_only=True):
     runtimes: list[str]
     notes: list[str]
     data: Path
+
+
+class _Owners(NamedTuple):
+    key_ring: KeyRing
+    quotas: Quotas
 
 
 async def serve(config: Config, *, on_ready: Callable[[Started], None]) -> None:
@@ -72,8 +80,9 @@ async def open_grid(config: Config) -> AsyncIterator[Started]:
         direct = _direct(backend, sandboxes.pool, clock, log, metrics)
         worker = _worker(config, backend, sandboxes.pool, direct, clock, log, metrics)
         stopping = asyncio.Event()
-        services = _services(config, backend, sandboxes, direct, clock, metrics, stopping)
-        server = Server(_gateway(config, services, token, log, metrics), log, host=config.host, port=config.port)
+        owners = await _owners(backend, clock, token)
+        services = _services(config, backend, sandboxes, direct, owners, clock, metrics, stopping)
+        server = Server(_gateway(config, services, log, metrics), log, host=config.host, port=config.port)
         working = asyncio.create_task(worker.run())
         try:
             url = _url(config.host, await server.start())
@@ -105,8 +114,19 @@ def _started(config: Config, url: str, token: str, sandboxes: Sandboxes) -> Star
     )
 
 
-def _gateway(config: Config, services: Services, token: str, log: Log, metrics: Metrics) -> Gateway:
-    auth = Auth({token_digest(token): Principal(name="owner")})
+async def _owners(backend: LocalBackend, clock: Clock, token: str) -> _Owners:
+    """Who may do what, as the record store has it."""
+    owners = _Owners(
+        key_ring=KeyRing(backend.record_store, clock, owner_digest=token_digest(token)),
+        quotas=Quotas(backend.record_store, backend.registry, clock),
+    )
+    await owners.key_ring.refresh()
+    await owners.quotas.refresh()
+    return owners
+
+
+def _gateway(config: Config, services: Services, log: Log, metrics: Metrics) -> Gateway:
+    auth = Auth(services.key_ring.principals)
     hosts = _LOOPBACK | {config.host, *config.allowed_hosts}
     return Gateway(services, auth, log, metrics, allowed_hosts=frozenset(hosts))
 
@@ -153,6 +173,7 @@ def _services(
     backend: LocalBackend,
     sandboxes: Sandboxes,
     direct: DirectRuns,
+    owners: _Owners,
     clock: Clock,
     metrics: Metrics,
     stopping: asyncio.Event,
@@ -165,6 +186,7 @@ def _services(
             runtimes=sandboxes.driver.runtimes,
             why_not=sandboxes.driver.why_not,
             limits=Limits(zip_bytes=config.max_archive_bytes),
+            check_room=owners.quotas.check_room,
         ),
         dispatcher=Dispatcher(
             backend.registry,
@@ -175,8 +197,11 @@ def _services(
             clock,
             max_wait_s=_MAX_WAIT_S,
             fast_path=direct,
+            admit_run=owners.quotas.admit_run,
         ),
         log_feed=backend.log_feed,
+        key_ring=owners.key_ring,
+        quotas=owners.quotas,
         metrics_text=partial(_metrics_text, backend.task_queue, direct, metrics),
         ready=lambda: "the grid is stopping" if stopping.is_set() else None,
         version=__version__,

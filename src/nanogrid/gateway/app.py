@@ -95,7 +95,7 @@ class Gateway:
         request_id: str,
     ) -> Answer | Stream:
         """The token comes before the body: nobody unknown makes the gateway keep a byte."""
-        principal = None if route.public else self._auth.principal(headers.get("authorization"))
+        principal = None if route.public else self._auth.admitted(headers.get("authorization"), route.scopes)
         if route.method != "GET":
             self._check_ready()
         body = await self._intake.read(headers, receive, limit=route.max_body) if route.max_body else b""

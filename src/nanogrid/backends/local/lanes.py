@@ -1,4 +1,7 @@
-"""Whose turn it is: ready tasks, one lane for each function, taken round robin and never above a function's limit."""
+"""Whose turn it is: ready tasks, one lane for each function, taken round robin.
+
+Neither a function nor a tenant ever has more in flight than its limit.
+"""
 
 from collections import deque
 
@@ -22,6 +25,17 @@ class QueuedTask:
         self.expires = 0.0
 
 
+class _Share:
+    """What a tenant with a limit has in flight, and its lanes that must wait for that to become less."""
+
+    __slots__ = ("held_up", "in_flight")
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        #: In the order in which they were held up; a dict, because one lane may come twice.
+        self.held_up: dict[_Lane, None] = {}
+
+
 class _Lane:
     __slots__ = ("in_flight", "in_turn", "waiting")
 
@@ -32,7 +46,7 @@ class _Lane:
 
     @property
     def open(self) -> bool:
-        """Whether its next task may be taken now."""
+        """Whether its next task may be taken now, as far as its function goes."""
         if not self.waiting:
             return False
         limit = self.waiting[0].task.concurrency
@@ -47,6 +61,8 @@ class Lanes:
         self._lanes: dict[str, _Lane] = {}
         #: Lanes to take from, in turn; each was open when it was put here.
         self._turns: deque[_Lane] = deque()
+        #: Of the tenants that have a limit, and something in flight.
+        self._shares: dict[str, _Share] = {}
 
     @property
     def ready(self) -> bool:
@@ -64,10 +80,11 @@ class Lanes:
         while self._turns:
             lane = self._turns.popleft()
             lane.in_turn = False
-            if not lane.open:
+            if not lane.open or self._held_up(lane):
                 continue
             entry = lane.waiting.popleft()
             lane.in_flight += 1
+            self._charge(entry)
             self._line_up(lane)
             return entry
         return None
@@ -75,11 +92,13 @@ class Lanes:
     def hold(self, entry: QueuedTask) -> None:
         """Count a task as in flight that was not taken just now."""
         self._lane(entry).in_flight += 1
+        self._charge(entry)
 
     def let_go(self, entry: QueuedTask) -> None:
         """A task is not in flight any more: its function may run another."""
         lane = self._lane(entry)
         lane.in_flight -= 1
+        self._discharge(entry)
         self._line_up(lane)
         if not lane.waiting and not lane.in_flight:
             del self._lanes[entry.task.function_id]
@@ -89,6 +108,39 @@ class Lanes:
         if lane is None:
             lane = self._lanes[entry.task.function_id] = _Lane()
         return lane
+
+    def _held_up(self, lane: _Lane) -> bool:
+        """Whether its tenant has as much in flight as it may; the lane is lined up when that is less."""
+        task = lane.waiting[0].task
+        share = self._shares.get(task.tenant) if task.tenant_concurrency else None
+        if share is None or share.in_flight < task.tenant_concurrency:
+            return False
+        share.held_up[lane] = None
+        return True
+
+    def _charge(self, entry: QueuedTask) -> None:
+        """Count a task that is in flight now; where its tenant has no limit any more, nothing holds up the next."""
+        if entry.task.tenant_concurrency:
+            self._shares.setdefault(entry.task.tenant, _Share()).in_flight += 1
+        elif entry.task.tenant in self._shares:
+            self._let_next(entry.task.tenant)
+
+    def _discharge(self, entry: QueuedTask) -> None:
+        if entry.task.tenant_concurrency:
+            self._shares[entry.task.tenant].in_flight -= 1
+            self._let_next(entry.task.tenant)
+
+    def _let_next(self, tenant: str) -> None:
+        """Line up the lane of the tenant's that was held up first, if it still has something to run."""
+        share = self._shares[tenant]
+        while share.held_up:
+            lane = next(iter(share.held_up))
+            del share.held_up[lane]
+            if lane.open:
+                self._line_up(lane)
+                return
+        if not share.in_flight:
+            del self._shares[tenant]
 
     def _line_up(self, lane: _Lane) -> None:
         if not lane.in_turn and lane.open:

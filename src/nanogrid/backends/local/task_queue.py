@@ -9,7 +9,7 @@ import heapq
 import itertools
 import math
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from functools import partial
 
 from nanogrid.backends.local.alarm import Alarm
@@ -38,6 +38,8 @@ class LocalTaskQueue(TaskQueue):
         self._max_backlog_bytes = max_backlog_bytes
         self._entries: dict[str, QueuedTask] = {}
         self._bytes = 0
+        #: How many are there of each tenant whose backlog has a limit.
+        self._of_tenant: Counter[str] = Counter()
         self._lanes = Lanes()
         #: When each is due, in monotonic seconds; the number keeps the order of equal ones.
         self._delayed: list[tuple[float, int, QueuedTask]] = []
@@ -140,6 +142,7 @@ class LocalTaskQueue(TaskQueue):
             self._place(entry)
 
     def _check_room(self, task: Task) -> None:
+        self._check_tenant(task)
         size = len(memoryview(task.input))
         if len(self._entries) - len(self._leases) < self._max_backlog and self._bytes + size <= self._max_backlog_bytes:
             return
@@ -148,13 +151,24 @@ class LocalTaskQueue(TaskQueue):
             hint="Try again in a moment.",
         )
 
+    def _check_tenant(self, task: Task) -> None:
+        if task.tenant_backlog and self._of_tenant[task.tenant] >= task.tenant_backlog:
+            raise BacklogFull(
+                f"the tenant {task.tenant!r} has {task.tenant_backlog} runs that have not ended, and may have no more.",
+                hint="Wait for some to end, or ask the grid's owner for more.",
+            )
+
     def _enter(self, entry: QueuedTask) -> None:
         self._entries[entry.task.run_id] = entry
         self._bytes += len(memoryview(entry.task.input))
+        if entry.task.tenant_backlog:
+            self._of_tenant[entry.task.tenant] += 1
 
     def _leave(self, entry: QueuedTask) -> None:
         del self._entries[entry.task.run_id]
         self._bytes -= len(memoryview(entry.task.input))
+        if entry.task.tenant_backlog:
+            self._of_tenant[entry.task.tenant] -= 1
 
     def _journaled(self, entry: QueuedTask, delay_s: float, written: asyncio.Future[None]) -> None:
         if written.exception() is None:

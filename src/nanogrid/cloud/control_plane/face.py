@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from nanogrid.api.auth import Principal
+from nanogrid.api.auth import Principal, check_scopes
 from nanogrid.api.errors import internal_answer, problem_answer
 from nanogrid.api.head import check_origin, slash_in_name
 from nanogrid.api.message import Answer, Request, Stream
@@ -47,7 +47,7 @@ class Face:
     async def _answer(self, call: Call) -> Answer:
         check_origin(call.headers)
         route, params = self._find(call)
-        principal = None if route.public else await self._authenticate(call.headers.get("authorization"))
+        principal = None if route.public else await self._authenticated(call, route)
         if len(call.body) > route.max_body and route.max_body:
             raise TooLarge(f"the body is larger than {route.max_body} bytes.")
         request = Request(
@@ -64,6 +64,11 @@ class Face:
         if isinstance(answer, Stream):
             raise TypeError(f"{route.operation_id} streams, which no Lambda can")
         return answer
+
+    async def _authenticated(self, call: Call, route: Route) -> Principal:
+        principal = await self._authenticate(call.headers.get("authorization"))
+        check_scopes(principal, route.scopes)
+        return principal
 
     def _find(self, call: Call) -> tuple[Route, Mapping[str, str]]:
         """By route key; what API Gateway knows no key for is found, or refused, as the gateway does it."""
