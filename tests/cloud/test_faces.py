@@ -20,7 +20,7 @@ from records import DEAD
 
 #: Ids, times and counts that differ from one grid to the next, and nothing else.
 _VOLATILE = re.compile(
-    r"(?P<id>req_|fn_|run_)[0-9A-Za-z_=-]+|\d{4}-\d\d-\d\dT[0-9:.]+Z|(?<=\"queuedMs\":)[0-9.]+|(?<=\"initMs\":)[0-9.]+"
+    r"(?P<id>req_|fn_|run_|key_|ngk_)[0-9A-Za-z_=-]+|\d{4}-\d\d-\d\dT[0-9:.]+Z|(?<=\"queuedMs\":)[0-9.]+|(?<=\"initMs\":)[0-9.]+"
 )
 _MULTIPART = (
     b'--b\r\ncontent-disposition: form-data; name="name"\r\n\r\nparts\r\n'
@@ -31,7 +31,7 @@ _MULTIPART = (
 
 @dataclass(frozen=True)
 class Case:
-    """One request; `{run}` and `{function}` in its path are the latest that the grid made."""
+    """One request; `{run}`, `{function}` and `{key}` in its path are the latest that the grid made."""
 
     method: str
     path: str
@@ -130,6 +130,16 @@ CASES = [
     Case("POST", "/dead-letters/{run}/redrive"),
     Case("POST", "/dead-letters/{run}/redrive"),
     Case("POST", "/dead-letters/run_none/redrive"),
+    # Keys and quotas.
+    Case("POST", "/keys", {"name": "ci", "scopes": ["run"], "functions": ["hello"], "tenant": "acme"}),
+    Case("POST", "/keys", {"name": "ci", "scopes": ["root"]}),
+    Case("GET", "/keys", query="tenant=acme"),
+    Case("GET", "/keys/{key}", query="tenant=acme"),
+    Case("DELETE", "/keys/{key}", query="tenant=acme"),
+    Case("GET", "/keys/{key}"),
+    Case("PUT", "/quota", {"functions": 3}, query="tenant=acme"),
+    Case("PUT", "/quota", {"functions": -1}, query="tenant=acme"),
+    Case("GET", "/quota", query="tenant=acme"),
     # What is not there.
     Case("GET", "/nothing"),
     Case("POST", "/functions/hello"),
@@ -177,7 +187,7 @@ def _silent(*_: object, **__: object) -> None:
 
 async def _answers(send: Callable[[Grid, Case, dict[str, str]], Awaitable[Sent]]) -> list[tuple[Case, Sent]]:
     answers = []
-    known: dict[str, str] = {"run": "", "function": ""}
+    known: dict[str, str] = {"run": "", "function": "", "key": ""}
     async with opened() as grid:
         for case in CASES:
             if case.before:
