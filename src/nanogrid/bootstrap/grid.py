@@ -54,6 +54,14 @@ class _Owners(NamedTuple):
     quotas: Quotas
 
 
+class Boxes(NamedTuple):
+    """What is driven from outside."""
+
+    gateway: Gateway
+    worker: Worker
+    direct: DirectRuns
+
+
 async def serve(config: Config, *, on_ready: Callable[[Started], None]) -> None:
     """Run a grid on this machine until SIGTERM or SIGINT, then drain.
 
@@ -77,12 +85,9 @@ async def open_grid(config: Config) -> AsyncIterator[Started]:
         _backend(config, clock) as backend,
         open_sandboxes(config, backend.code_store, clock, log, metrics) as sandboxes,
     ):
-        direct = _direct(backend, sandboxes.pool, clock, log, metrics)
-        worker = _worker(config, backend, sandboxes.pool, direct, clock, log, metrics)
         stopping = asyncio.Event()
-        owners = await _owners(backend, clock, token)
-        services = _services(config, backend, sandboxes, direct, owners, clock, metrics, stopping)
-        server = Server(_gateway(config, services, log, metrics), log, host=config.host, port=config.port)
+        gateway, worker, _ = await wired(config, backend, sandboxes, clock, log, metrics, token, stopping)
+        server = Server(gateway, log, host=config.host, port=config.port)
         working = asyncio.create_task(worker.run())
         try:
             url = _url(config.host, await server.start())
@@ -99,6 +104,24 @@ async def open_grid(config: Config) -> AsyncIterator[Started]:
             backend.result_bus.wake_all()
             await server.stop()
             log.info("grid.stopped", given_back=given_back)
+
+
+async def wired(
+    config: Config,
+    backend: LocalBackend,
+    sandboxes: Sandboxes,
+    clock: Clock,
+    log: Log,
+    metrics: Metrics,
+    token: str,
+    stopping: asyncio.Event,
+) -> Boxes:
+    """The boxes, each with what it needs of the others; nothing runs yet."""
+    direct = _direct(backend, sandboxes.pool, clock, log, metrics)
+    worker = _worker(config, backend, sandboxes.pool, direct, clock, log, metrics)
+    owners = await _owners(backend, clock, token)
+    services = _services(config, backend, sandboxes, direct, owners, clock, metrics, stopping)
+    return Boxes(_gateway(config, services, log, metrics), worker, direct)
 
 
 def _started(config: Config, url: str, token: str, sandboxes: Sandboxes) -> Started:
