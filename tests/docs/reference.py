@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import NODEFAULT
+from prometheus_client.core import Metric
 
 from nanogrid.api.advice import FAILURES, REFUSALS, Advice
 from nanogrid.api.errors import status_of
@@ -61,13 +62,14 @@ def metrics() -> str:
     rows = ["| name | kind | labels | |", "|---|---|---|---|"]
     for family in Metrics().registry.collect():
         name = family.name + ("_total" if family.type == "counter" else "")
-        rows.append(f"| `{name}` | {family.type} | {_labels(family.name)} | {family.documentation} |")
+        rows.append(f"| `{name}` | {family.type} | {_labels(family)} | {family.documentation} |")
     return "\n".join(rows)
 
 
-def _labels(family: str) -> str:
-    known = vars(Metrics()).values()
-    names = next(one._labelnames for one in known if getattr(one, "_name", "") == family)
+def _labels(family: Metric) -> str:
+    """What a family is counted by: it knows it itself, or the metric that has its name does."""
+    known = [family, *(one for one in vars(Metrics()).values() if getattr(one, "_name", "") == family.name)]
+    names = next(one._labelnames for one in known if hasattr(one, "_labelnames"))
     return ", ".join(f"`{name}`" for name in names)
 
 

@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from nanogrid.client.errors import FunctionFailed, RunCancelled, RunDead, RunUnsuccessful
 from nanogrid.model import (
+    DEFAULT_TENANT,
     NULL,
     DeadLetter,
     ErrorKind,
@@ -49,6 +50,7 @@ class RunInfo(Record, frozen=True, kw_only=True):
     run_id: str
     function_id: str
     function_name: str
+    tenant: str = DEFAULT_TENANT
     version: int
     status: RunStatus
     mode: Mode = Mode.SYNC
