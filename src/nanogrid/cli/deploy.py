@@ -1,7 +1,6 @@
 """`nanogrid deploy`: code and its dependencies become a function, or the next version of one."""
 
 import platform
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ import typer
 from msgspec import structs
 from rich.text import Text
 
+from nanogrid.cli.durations import duration_ms
 from nanogrid.cli.packaging import Packager, Packages, Target
 from nanogrid.cli.render import clean, counted, print_json, size
 from nanogrid.cli.session import Session, session_of
@@ -21,17 +21,6 @@ from nanogrid.client.guess import Plan, family, make_plan, plan_name
 from nanogrid.errors import FunctionNotFound, InvalidField
 from nanogrid.model import Network
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
-_UNIT_MS = {"ms": 1, "s": 1000, None: 1000, "m": 60_000, "h": 3_600_000}
-
-
-def _duration_ms(text: str) -> int:
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is no duration; write 30, 500ms, 2m or 1h.")
-    return round(float(match[1]) * _UNIT_MS[match[2]])
-
-
 _Path = Annotated[Path, typer.Argument(exists=True, help="A source file, an executable, a folder, or a zip.")]
 _Name = Annotated[str | None, typer.Option(help="The function's name; else as the file or folder is called.")]
 _Runtime = Annotated[str | None, typer.Option(help="python3, python3.12, nodejs, command; else guessed.")]
@@ -40,7 +29,7 @@ _Memory = Annotated[int | None, typer.Option(metavar="MB", help="Memory limit in
 _Timeout = Annotated[
     int | None,
     typer.Option(
-        "--timeout", parser=_duration_ms, metavar="TIME", help="Time limit, such as 30 (seconds), 500ms or 2m."
+        "--timeout", parser=duration_ms, metavar="TIME", help="Time limit, such as 30 (seconds), 500ms or 2m."
     ),
 ]
 _Variables = Annotated[

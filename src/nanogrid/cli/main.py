@@ -9,14 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from nanogrid.cli import backup, bench, deploy, doctor, functions, grid, images, runs, up
+from nanogrid.cli import backup, bench, deploy, doctor, functions, grid, images, keys, runs, up
 from nanogrid.cli.exits import ExitCode, exit_code
 from nanogrid.cli.render import clean, make_console
 from nanogrid.cli.session import Session, session_of
 from nanogrid.client import Client
 from nanogrid.errors import NanoGridError
 
-#: name, what it calls, where it stands in the help
+#: name (of a group and a command in it, where it is two words), what it calls, where it stands in the help
 _COMMANDS: list[tuple[str, Callable[..., None], str]] = [
     ("up", up.up, "A grid"),
     ("doctor", doctor.doctor, "A grid"),
@@ -38,7 +38,12 @@ _COMMANDS: list[tuple[str, Callable[..., None], str]] = [
     ("cancel", runs.cancel, "Runs"),
     ("dead-letters", runs.dead_letters, "Runs"),
     ("redrive", runs.redrive, "Runs"),
+    ("keys create", keys.create, "Keys"),
+    ("keys list", keys.list_keys, "Keys"),
+    ("keys revoke", keys.revoke, "Keys"),
+    ("quota", keys.quota, "Keys"),
 ]
+_GROUPS = {"keys": "Make, list and revoke keys."}
 
 
 def make_app(
@@ -62,8 +67,13 @@ def make_app(
     ) -> None:
         context.obj = Session(environ, connect, debug=debug)
 
+    groups: dict[str, typer.Typer] = {}
     for name, command, panel in _COMMANDS:
-        app.command(name, rich_help_panel=panel)(_guarded(command))
+        group, _, own = name.rpartition(" ")
+        if group and group not in groups:
+            groups[group] = typer.Typer(no_args_is_help=True)
+            app.add_typer(groups[group], name=group, help=_GROUPS[group], rich_help_panel=panel)
+        groups.get(group, app).command(own, rich_help_panel=panel)(_guarded(command))
     return app
 
 

@@ -10,7 +10,7 @@ from nanogrid.client.errors import (
     RunUnsuccessful,
     WaitTimedOut,
 )
-from nanogrid.client.records import DeadLetterInfo, FunctionInfo, LogEntry, RunInfo
+from nanogrid.client.records import DeadLetterInfo, FunctionInfo, KeyInfo, LogEntry, NewKey, QuotaInfo, RunInfo
 
 __all__ = [
     "AsyncClient",
@@ -21,7 +21,10 @@ __all__ = [
     "FunctionFailed",
     "FunctionInfo",
     "Handle",
+    "KeyInfo",
     "LogEntry",
+    "NewKey",
+    "QuotaInfo",
     "RunCancelled",
     "RunDead",
     "RunInfo",

@@ -16,6 +16,7 @@ import httpx
 import msgspec
 
 from nanogrid.client import bundle, discovery
+from nanogrid.client.administration import Administration, function_path, run_path
 from nanogrid.client.channel import Channel
 from nanogrid.client.deadline import Deadline
 from nanogrid.client.errors import WaitTimedOut
@@ -28,7 +29,6 @@ from nanogrid.model import Mode, Network, RunStatus
 
 T = TypeVar("T")
 
-_PAGE = 200
 _RUNS_PAGE = 50
 
 
@@ -57,7 +57,7 @@ class Handle:
         return await self._client.cancel(self.run_id)
 
 
-class AsyncClient:
+class AsyncClient(Administration):
     """One grid. Closes its connections at the end of `async with`, or by `close`.
 
     Functions are named by name or id. Every method raises `ConnectionFailed` where no grid answers, `Unauthorized` for
@@ -155,15 +155,15 @@ class AsyncClient:
     async def function(self, name: str, *, version: int | None = None) -> FunctionInfo:
         """The function, at that version or the latest. Raises `FunctionNotFound`."""
         query = {} if version is None else {"version": version}
-        return decoded(await self._get(_function_path(name), query), FunctionInfo)
+        return decoded(await self._get(function_path(name), query), FunctionInfo)
 
     async def versions(self, name: str) -> list[FunctionInfo]:
         """All versions, latest first. Raises `FunctionNotFound`."""
-        return decoded(await self._get(_function_path(name) + "/versions", {}), Listing[FunctionInfo]).items
+        return decoded(await self._get(function_path(name) + "/versions", {}), Listing[FunctionInfo]).items
 
     async def delete(self, name: str) -> None:
         """Remove the function with all its versions. Raises `FunctionNotFound`."""
-        await self._channel.request("DELETE", _function_path(name))
+        await self._channel.request("DELETE", function_path(name))
 
     async def run(
         self,
@@ -248,7 +248,7 @@ class AsyncClient:
 
     async def get_run(self, run_id: str) -> RunInfo:
         """The run in full as it stands now. Raises `RunNotFound`."""
-        return decoded(await self._get(_run_path(run_id), {}), RunInfo)
+        return decoded(await self._get(run_path(run_id), {}), RunInfo)
 
     async def wait(
         self,
@@ -275,11 +275,11 @@ class AsyncClient:
 
     async def cancel(self, run_id: str) -> RunInfo:
         """End a run, queued or running. Raises `RunEnded` where it has an outcome, `RunNotFound`."""
-        return decoded(await self._channel.request("DELETE", _run_path(run_id), idempotent=True), RunInfo)
+        return decoded(await self._channel.request("DELETE", run_path(run_id), idempotent=True), RunInfo)
 
     async def logs(self, name: str, *, follow: bool = False) -> AsyncIterator[LogEntry]:
         """Recent log lines of the function, oldest first; with `follow`, then new ones as they are written."""
-        path = _function_path(name) + "/logs"
+        path = function_path(name) + "/logs"
         if not follow:
             for entry in await self._recent_lines(path):
                 yield entry
@@ -322,39 +322,17 @@ class AsyncClient:
 
     async def _update(self, name: str, change: dict[str, Any]) -> FunctionInfo:
         body = msgspec.json.encode(change)
-        return decoded(await self._channel.request("PUT", _function_path(name), body=body), FunctionInfo)
+        return decoded(await self._channel.request("PUT", function_path(name), body=body), FunctionInfo)
 
     async def _recent_lines(self, path: str) -> list[LogEntry]:
         return decoded(await self._get(path, {}), LogLines).lines
-
-    async def _get(self, path: str, query: Mapping[str, str | int], wait_s: float = 0.0) -> httpx.Response:
-        return await self._channel.request("GET", path, query=query, idempotent=True, wait_s=wait_s)
-
-    async def _pages(self, path: str, query: Mapping[str, str], kind: type[T], size: int = _PAGE) -> AsyncIterator[T]:
-        cursor: str | None = None
-        while True:
-            here = {"cursor": cursor} if cursor else {}
-            page = decoded(await self._get(path, {**query, "limit": size, **here}), Listing[kind])  # type: ignore[valid-type]
-            for item in page.items:
-                yield item
-            cursor = page.next_cursor
-            if cursor is None:
-                return
 
     async def _ended(self, run_id: str, deadline: Deadline) -> RunInfo:
         while True:
             wait_s = deadline.next_wait_s()
             query = {"waitMs": math.ceil(wait_s * 1000)}
-            run = decoded(await self._get(_run_path(run_id), query, wait_s), RunInfo)
+            run = decoded(await self._get(run_path(run_id), query, wait_s), RunInfo)
             if run.status.ended:
                 return run
             if deadline.over():
                 raise WaitTimedOut(run_id)
-
-
-def _function_path(name: str) -> str:
-    return f"/functions/{quote(name, safe='')}"
-
-
-def _run_path(run_id: str) -> str:
-    return f"/runs/{quote(run_id, safe='')}"

@@ -180,6 +180,11 @@ class Client:
     dead_letters = _iterating(AsyncClient.dead_letters)
     redrive = _waiting(AsyncClient.redrive)
     openapi = _waiting(AsyncClient.openapi)
+    create_key = _waiting(AsyncClient.create_key)
+    keys = _iterating(AsyncClient.keys)
+    revoke_key = _waiting(AsyncClient.revoke_key)
+    quota = _waiting(AsyncClient.quota)
+    set_quota = _waiting(AsyncClient.set_quota)
 
     def submit(
         self,

@@ -17,11 +17,14 @@ from nanogrid.model import (
     DeadLetter,
     ErrorKind,
     Function,
+    Key,
     Logs,
     Mode,
+    Quota,
     Record,
     RunError,
     RunStatus,
+    TenantUsage,
     Usage,
 )
 
@@ -34,6 +37,7 @@ _UNSUCCESSFUL: dict[RunStatus, type[RunUnsuccessful]] = {
 }
 
 DeadLetterInfo = DeadLetter
+KeyInfo = Key
 
 
 class FunctionInfo(Function, frozen=True, kw_only=True):
@@ -98,6 +102,21 @@ class RunInfo(Record, frozen=True, kw_only=True):
             stack_trace=error.stack_trace,
             logs=self.logs.text,
         )
+
+
+class NewKey(Key, frozen=True, kw_only=True):
+    """A key that was made just now."""
+
+    #: What opens the grid; nobody can tell it again.
+    token: str
+
+
+class QuotaInfo(Record, frozen=True, kw_only=True):
+    """What a tenant may have, and what it has."""
+
+    tenant: str
+    quota: Quota
+    usage: TenantUsage
 
 
 class LogEntry(Record, frozen=True, kw_only=True):

@@ -1,0 +1,121 @@
+"""What the SDK does besides deploying and running: keys, quotas."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime
+from typing import TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from nanogrid.client.channel import Channel
+from nanogrid.client.messages import decoded
+from nanogrid.client.records import KeyInfo, Listing, NewKey, QuotaInfo
+from nanogrid.model import Scope
+
+T = TypeVar("T")
+
+_PAGE = 200
+
+
+class Administration:
+    """A part of `AsyncClient`."""
+
+    _channel: Channel
+
+    async def create_key(
+        self,
+        name: str,
+        *,
+        scopes: Iterable[Scope | str],
+        functions: Iterable[str] | None = None,
+        expires_at: datetime | None = None,
+        tenant: str | None = None,
+    ) -> NewKey:
+        """A new key; its `token` is told this once.
+
+        `functions` are the only ones that it may run; another `tenant` than one's own can be named by the grid's owner.
+        Raises `InvalidField`, `ScopeMissing`.
+        """
+        asked = {
+            "name": name,
+            "scopes": list(scopes),
+            "functions": None if functions is None else list(functions),
+            "expiresAt": expires_at,
+            "tenant": tenant,
+        }
+        return decoded(await self._send("POST", "/keys", _without_none(asked)), NewKey)
+
+    async def keys(self, *, tenant: str | None = None) -> AsyncIterator[KeyInfo]:
+        """All keys, oldest first, without their tokens."""
+        async for key in self._pages("/keys", _of(tenant), KeyInfo):
+            yield key
+
+    async def revoke_key(self, key_id: str, *, tenant: str | None = None) -> None:
+        """Make a key open nothing any more. Raises `KeyNotFound`."""
+        await self._channel.request("DELETE", f"/keys/{_quoted(key_id)}", query=_of(tenant))
+
+    async def quota(self, *, tenant: str | None = None) -> QuotaInfo:
+        """What a tenant may have, and what it has."""
+        return decoded(await self._get("/quota", _of(tenant)), QuotaInfo)
+
+    async def set_quota(
+        self,
+        tenant: str,
+        *,
+        functions: int = 0,
+        code_bytes: int = 0,
+        concurrent_runs: int = 0,
+        runs_per_minute: int = 0,
+        backlog: int = 0,
+    ) -> QuotaInfo:
+        """Set what a tenant may have; 0 is no limit. The grid's owner only: raises `ScopeMissing` for others."""
+        quota = {
+            "functions": functions,
+            "codeBytes": code_bytes,
+            "concurrentRuns": concurrent_runs,
+            "runsPerMinute": runs_per_minute,
+            "backlog": backlog,
+        }
+        return decoded(await self._send("PUT", "/quota", quota, _of(tenant)), QuotaInfo)
+
+    async def _send(
+        self, method: str, path: str, value: object, query: Mapping[str, str | int] | None = None
+    ) -> httpx.Response:
+        return await self._channel.request(method, path, body=msgspec.json.encode(value), query=query)
+
+    async def _get(self, path: str, query: Mapping[str, str | int], wait_s: float = 0.0) -> httpx.Response:
+        return await self._channel.request("GET", path, query=query, idempotent=True, wait_s=wait_s)
+
+    async def _pages(self, path: str, query: Mapping[str, str], kind: type[T], size: int = _PAGE) -> AsyncIterator[T]:
+        cursor: str | None = None
+        while True:
+            here = {"cursor": cursor} if cursor else {}
+            page = decoded(await self._get(path, {**query, "limit": size, **here}), Listing[kind])  # type: ignore[valid-type]
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+
+def function_path(name: str) -> str:
+    """Where a function is, by name or id."""
+    return f"/functions/{_quoted(name)}"
+
+
+def run_path(run_id: str) -> str:
+    """Where a run is."""
+    return f"/runs/{_quoted(run_id)}"
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _of(tenant: str | None) -> dict[str, str]:
+    return {} if tenant is None else {"tenant": tenant}
+
+
+def _without_none(fields: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}
