@@ -7,13 +7,22 @@ import time
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _IDENTIFIER = re.compile(r"(fn|run|key)_[0-9abcdefghjkmnpqrstvwxyz]{26}\Z")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
+_SHIFTS = (50, 40, 30, 20, 10, 0)
+_MASK = (1 << 60) - 1
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 
 def _sortable() -> str:
     """26 characters: 64 bits of nanoseconds, so that two of one burst keep their order, then 66 random bits."""
-    number = time.time_ns() << 66 | int.from_bytes(os.urandom(9)) >> 6
-    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
+    at, chance = time.time_ns(), int.from_bytes(os.urandom(9), "big")
+    # In three numbers of up to 60 bits, with which Python computes fast: 60 of the time, 4 and 6, 60 of chance.
+    middle = (at & 15) << 6 | chance >> 66
+    return _twelve(at >> 4) + _PAIRS[middle] + _twelve(chance & _MASK)
+
+
+def _twelve(number: int) -> str:
+    """60 bits as twelve characters."""
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def new_function_id() -> str:

@@ -193,6 +193,11 @@ class FrameReader:
         """Add bytes; return the frames that they complete."""
         if self._refused:
             return []
+        if not self._held and len(data) > HEADER.size:
+            length, kind = HEADER.unpack_from(data)
+            # Most often it is one whole frame, and nothing has to be kept or copied.
+            if len(data) == 4 + length <= self._max + HEADER.size:
+                return [(kind, memoryview(data)[HEADER.size :])]
         held = self._held
         held += data
         frames: list[Frame] = []

@@ -6,20 +6,22 @@ Bare ASGI on purpose: every request for a run goes through here, and each layer 
 import asyncio
 import itertools
 import secrets
+from collections.abc import Awaitable
+from typing import cast
 
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
-from nanogrid.api.auth import Auth
+from nanogrid.api.auth import Auth, Principal
 from nanogrid.api.errors import internal_answer, problem_answer
 from nanogrid.api.head import check_origin
 from nanogrid.api.message import Answer, Request, Stream
-from nanogrid.api.route import Route, Router
+from nanogrid.api.route import Router
 from nanogrid.api.routes import ROUTES
 from nanogrid.api.services import Services
 from nanogrid.errors import NanoGridError, PlatformError
 from nanogrid.gateway.console import console_routes
-from nanogrid.gateway.head import check_host, path_of, read_headers
+from nanogrid.gateway.head import Head, check_host, path_of, read_headers
 from nanogrid.gateway.intake import Disconnected, Intake
 from nanogrid.gateway.sending import send_answer, send_stream
 from nanogrid.observe import Log, Metrics
@@ -64,19 +66,16 @@ class Gateway:
         """Answer one HTTP request."""
         if scope["type"] != "http":
             return
-        request_id = f"{self._prefix}{next(self._numbers):x}"
-        route: Route | None = None
+        request_id = self._new_id()
+        head: Head | None = None
         try:
-            headers = read_headers(scope)
-            check_host(headers, self._allowed_hosts)
-            check_origin(headers)
-            route, params = self._router.find(scope["method"], path_of(scope))
-            answer = await self._handled(route, params, headers, scope, receive, request_id)
+            head = self.read_head(scope)
+            answer = await self._handled(head, receive, request_id)
         except Disconnected:
             return
         except (Exception, asyncio.CancelledError) as exc:  # noqa: BLE001 - the top: every request gets an answer
             answer = self._refusal(exc, request_id)
-        self._count(route, answer.status)
+        self._count(head, answer.status)
         head_only = scope["method"] == "HEAD"
         if isinstance(answer, Answer):
             await send_answer(answer, send, request_id, head_only=head_only)
@@ -85,31 +84,60 @@ class Gateway:
         else:
             await self._streamed(answer, receive, send, request_id)
 
-    async def _handled(
-        self,
-        route: Route,
-        params: dict[str, str],
-        headers: dict[str, str],
-        scope: Scope,
-        receive: Receive,
-        request_id: str,
-    ) -> Answer | Stream:
+    async def answer(self, head: Head, body: bytes) -> tuple[Answer, str]:
+        """The answer to a request that is there in full, and the request's id: as `__call__`, without ASGI around it.
+
+        The head is one of a route that answers in one piece.
+        """
+        request_id = self._new_id()
+        try:
+            answer = await self._call(head, body, self._admitted(head), request_id)
+        except (Exception, asyncio.CancelledError) as exc:  # noqa: BLE001 - the top: every request gets an answer
+            answer = self._refusal(exc, request_id)
+        self._count(head, answer.status)
+        return cast("Answer", answer), request_id
+
+    def read_head(self, scope: Scope) -> Head:
+        """What is asked for, by a client that may speak to us. Raises what the client is to be told."""
+        headers = read_headers(scope)
+        check_host(headers, self._allowed_hosts)
+        check_origin(headers)
+        method, query = scope["method"], scope["query_string"].decode("latin-1")
+        route, params = self._router.find(method, path_of(scope))
+        return Head(route=route, params=params, headers=headers, method=method, path=scope["path"], query=query)
+
+    def _new_id(self) -> str:
+        return f"{self._prefix}{next(self._numbers):x}"
+
+    async def _handled(self, head: Head, receive: Receive, request_id: str) -> Answer | Stream:
         """The token comes before the body: nobody unknown makes the gateway keep a byte."""
-        principal = None if route.public else self._auth.admitted(headers.get("authorization"), route.scopes)
+        principal = self._admitted(head)
+        limit = head.route.max_body
+        body = await self._intake.read(head.headers, receive, limit=limit) if limit else b""
+        return await self._call(head, body, principal, request_id)
+
+    def _admitted(self, head: Head) -> Principal | None:
+        """Who asks; None where anybody may. Raises `Unauthorized`, `ScopeMissing`, `PlatformError`."""
+        route = head.route
+        principal = None if route.public else self._auth.admitted(head.headers.get("authorization"), route.scopes)
         if route.method != "GET":
             self._check_ready()
-        body = await self._intake.read(headers, receive, limit=route.max_body) if route.max_body else b""
+        return principal
+
+    def _call(
+        self, head: Head, body: bytes, principal: Principal | None, request_id: str
+    ) -> Awaitable[Answer | Stream]:
         request = Request(
             id=request_id,
-            method=scope["method"],
-            path=scope["path"],
-            params=params,
-            query=scope["query_string"].decode("latin-1"),
-            headers=headers,
+            method=head.method,
+            path=head.path,
+            params=head.params,
+            query=head.query,
+            headers=head.headers,
             body=body,
             principal=principal,
         )
-        return await route.handler(request, self._services)
+        return head.route.handler(request, self._services)
 
     def _check_ready(self) -> None:
         """A grid that drains still tells what there is, but changes nothing any more. Raises `PlatformError`."""
@@ -136,9 +164,9 @@ class Gateway:
             self._log.warning("gateway.unavailable", request_id=request_id, code=exc.code, detail=str(exc))
         return problem_answer(exc, request_id)
 
-    def _count(self, route: Route | None, status: int) -> None:
+    def _count(self, head: Head | None, status: int) -> None:
         # Finding a labelled counter is dearer than counting.
-        key = (route.operation_id if route else "none", status)
+        key = (head.route.operation_id if head else "none", status)
         counter = self._counters.get(key)
         if counter is None:
             counter = self._counters[key] = self._requests.labels(key[0], str(status))

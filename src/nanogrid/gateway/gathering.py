@@ -43,6 +43,15 @@ class Gathering(asyncio.Transport):
             self._call_soon(self._flush)
         self._pieces.append(data)
 
+    def write_whole(self, data: bytes) -> None:
+        """Send an answer that is in one piece, behind what has been written before."""
+        if self._pieces:
+            self._pieces.append(data)
+            self._flush()
+            return
+        self._flushed += len(data)
+        self._transport.write(data)
+
     def close(self) -> None:
         """Send what is left, then close; while the client still sends, only its own side is left open.
 

@@ -4,14 +4,34 @@ from collections.abc import Iterable
 from itertools import chain
 
 import httptools
+from msgspec import Struct
 from starlette.types import Scope
 
 from nanogrid.api.head import slash_in_name
+from nanogrid.api.route import Route
 from nanogrid.errors import AddressTooLong, HeadersTooLarge, MalformedRequest, Misdirected
 
 MAX_ADDRESS_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 16 * 1024
 MAX_HEADERS = 100
+
+
+class Head(Struct, frozen=True, kw_only=True):
+    """What is known of a request before its body."""
+
+    route: Route
+    #: What the path template's `{names}` stand for.
+    params: dict[str, str]
+    headers: dict[str, str]
+    method: str
+    path: str
+    query: str
+
+    @property
+    def length(self) -> int:
+        """Of the body, in bytes, as far as it was announced in one number; else -1."""
+        announced = self.headers.get("content-length", "")
+        return int(announced) if announced.isdecimal() else -1
 
 
 def read_headers(scope: Scope) -> dict[str, str]:

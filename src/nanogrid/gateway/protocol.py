@@ -6,8 +6,7 @@ an upgrade that swallows a body; a refusal that overtakes the answer before it.
 
 import asyncio
 import enum
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import httptools
 from uvicorn.config import Config
@@ -23,18 +22,23 @@ from nanogrid.errors import (
     SlowRequest,
     TooManyRequests,
 )
+from nanogrid.gateway.app import Gateway
 from nanogrid.gateway.gathering import Gathering
-from nanogrid.gateway.head import MAX_ADDRESS_BYTES, MAX_HEADER_BYTES, names_another_host
+from nanogrid.gateway.head import MAX_ADDRESS_BYTES, MAX_HEADER_BYTES, Head, names_another_host
+from nanogrid.gateway.known_heads import KnownHeads
 from nanogrid.gateway.sending import encoded, new_request_id
 from nanogrid.gateway.upgrade import ParserBehindUpgrade
 
 if TYPE_CHECKING:
+    from starlette.types import Scope
     from uvicorn._types import ASGI3Application
 
 #: What may come on the wire without a head becoming complete or a body growing by a byte.
 _MAX_OVERHEAD = 2 * (MAX_ADDRESS_BYTES + MAX_HEADER_BYTES)
 #: How many requests may wait for the one before them.
 _MAX_PIPELINED = 128
+#: How long until a connection that was at work is looked at again, in seconds.
+_RECHECK_S = 1.0
 
 
 class HoldUp(enum.Enum):
@@ -65,12 +69,21 @@ class Protocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         max_connections: int,
-        on_refusal: Callable[[int], None],
+        gateway: Gateway,
+        known: KnownHeads,
     ) -> None:
-        """`max_connections` is how many the server has at once; `on_refusal` is called with each refusal's status."""
+        """`max_connections` is how many the server has at once; `known` are the heads that need not be parsed."""
         super().__init__(config, server_state, app_state, _loop)
+        self._gateway = gateway
+        self._known = known
+        #: The request at work is one that was not parsed: see `_answer_directly`.
+        self._direct = False
+        #: What came while that was at work.
+        self._early = b""
+        self._answered_at = 0.0
+        #: Whether the direct answer that is due is the connection's last.
+        self._closes = False
         self._max_connections = max_connections
-        self._on_refusal = on_refusal
         self._working: RequestResponseCycle | None = None
         self._heads = 0
         self._in_body = False
@@ -113,15 +126,24 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, unless it leads nowhere."""
+        """Parse what came, unless it leads nowhere, or is known already."""
         if self._refusal is not None or self.transport.lingers:
             return
+        if self._direct:
+            self._put_off(data)
+            return
+        begins = self._is_idle
+        if begins and (found := self._known.find(data)):
+            self._answer_directly(*found)
+            return
         self._unset_keepalive_if_required()
-        self._progress = False
+        self._progress, before = False, self.cycle
         self._parse(data)
         self._overhead = 0 if self._progress else self._overhead + len(data)
         if self._overhead > _MAX_OVERHEAD:
             self._refuse(HeadersTooLarge(f"{_MAX_OVERHEAD} bytes came, but no end of a head and nothing of a body."))
+        elif begins and self.cycle is not before and not self._in_body and not self._in_head:
+            self._known.learn(data, cast("Scope", self.scope))
 
     def on_headers_complete(self) -> None:
         """Hand the request on, unless too many are waiting already."""
@@ -161,9 +183,79 @@ class Protocol(HttpToolsProtocol):
         self._working = cycle
         super()._start_asgi_task(cycle, app)
 
+    def shutdown(self) -> None:
+        """Close as soon as the request at work is answered."""
+        if self._direct:
+            self._closes = True
+        else:
+            super().shutdown()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection; answers that were given directly have not touched the timer."""
+        left = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        if self._direct or left > 0:
+            wait = max(left, _RECHECK_S)
+            self.timeout_keep_alive_task = self.loop.call_later(wait, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
+
+    # The direct way: a whole request with a known head is answered without a parser, ASGI messages or timers.
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether the next byte begins a request, and nothing is owed to the one before."""
+        if self._at_work or self._in_body or self._in_head or self.flow.write_paused or self.pipeline:
+            return False
+        return not self.transport.is_closing()
+
+    def _answer_directly(self, head: Head, body: bytes) -> None:
+        self._direct = True
+        self._heads += 1
+        task = self.loop.create_task(self._give_answer(head, body))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _give_answer(self, head: Head, body: bytes) -> None:
+        try:
+            answer, request_id = await self._gateway.answer(head, body)
+            whole = encoded(answer, request_id, self._date(), closes=self._closes)
+        except BaseException:
+            self.transport.abort()
+            raise
+        self._direct = False
+        if not self.transport.is_closing():
+            self.transport.write_whole(whole)
+            self._go_on()
+
+    def _date(self) -> bytes:
+        """The headers that uvicorn makes anew each second."""
+        return b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+
+    def _go_on(self) -> None:
+        """The request at work is answered: on to the next, or to the end."""
+        self.server_state.total_requests += 1
+        self._answered_at = self.loop.time()
+        if self._closes:
+            self.transport.close()
+            return
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        if self._early:
+            data, self._early = self._early, b""
+            self.flow.resume_reading()
+            self.data_received(data)
+
+    def _put_off(self, data: bytes) -> None:
+        """Nothing is looked at before the request at work is answered; who sends more than a little has to wait."""
+        self._early += data
+        if len(self._early) > _MAX_OVERHEAD:
+            self.flow.pause_reading()
+
     @property
     def _at_work(self) -> bool:
-        return self._working is not None and not self._working.response_complete
+        return self._direct or (self._working is not None and not self._working.response_complete)
 
     @property
     def _in_head(self) -> bool:
@@ -223,6 +315,6 @@ class Protocol(HttpToolsProtocol):
             return
         request_id = new_request_id()
         answer = problem_answer(error, request_id)
-        self._on_refusal(answer.status)
-        self.transport.write(encoded(answer, request_id, head_only=self._refused_head))
+        self._gateway.count_refusal(answer.status)
+        self.transport.write(encoded(answer, request_id, closes=True, head_only=self._refused_head))
         self.transport.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import secrets
 from http import HTTPStatus
 
@@ -11,6 +12,8 @@ from nanogrid.api.head import ALWAYS
 from nanogrid.api.message import Answer, Stream
 
 _ALWAYS = tuple((name.encode(), value.encode()) for name, value in ALWAYS)
+_CLOSE = {"connection": "close"}
+_ALWAYS_LINES = b"".join(b"%b: %b\r\n" % header for header in _ALWAYS)
 
 
 async def send_answer(answer: Answer, send: Send, request_id: str, *, head_only: bool = False) -> None:
@@ -41,17 +44,36 @@ async def send_stream(
             raise failure
 
 
-def encoded(answer: Answer, request_id: str, *, head_only: bool = False) -> bytes:
-    """A whole answer as it goes over the wire, the last one of its connection."""
-    length = (b"content-length", str(len(answer.body)).encode())
-    headers = dict([*_headers(answer, request_id), length, (b"connection", b"close")])
-    head = b"HTTP/1.1 %d %b\r\n" % (answer.status, HTTPStatus(answer.status).phrase.encode())
-    return (
-        head
-        + b"".join(b"%b: %b\r\n" % header for header in headers.items())
-        + b"\r\n"
-        + (b"" if head_only else answer.body)
+def encoded(
+    answer: Answer, request_id: str, date: bytes = b"", *, closes: bool = False, head_only: bool = False
+) -> bytes:
+    """A whole answer as it goes over the wire; with `closes` it says that it is the last one of its connection.
+
+    `date` is a whole header line, or nothing.
+    """
+    headers = _lines({**dict(answer.headers), **(_CLOSE if closes else {})}) if closes or answer.headers else b""
+    return b"%b%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b%b\r\n%b" % (
+        _status_line(answer.status),
+        date,
+        answer.media_type.encode(),
+        len(answer.body),
+        request_id.encode(),
+        _ALWAYS_LINES,
+        headers,
+        b"" if head_only else answer.body,
     )
+
+
+@functools.cache
+def _status_line(status: int) -> bytes:
+    return b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())
+
+
+def _lines(headers: dict[str, str]) -> bytes:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
+    if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
+        raise ValueError("a header of an answer has a line's end in it.")
+    return lines
 
 
 def new_request_id() -> str:

@@ -12,6 +12,7 @@ import uvicorn
 
 from nanogrid.errors import ConfigError
 from nanogrid.gateway.app import Gateway
+from nanogrid.gateway.known_heads import KnownHeads
 from nanogrid.gateway.protocol import Protocol
 from nanogrid.gateway.watch import Patience, Watch
 from nanogrid.observe import Log
@@ -83,7 +84,10 @@ class Server:
 
     def _protocol(self) -> functools.partial[Protocol]:
         return functools.partial(
-            Protocol, max_connections=self._max_connections, on_refusal=self._gateway.count_refusal
+            Protocol,
+            max_connections=self._max_connections,
+            gateway=self._gateway,
+            known=KnownHeads(self._gateway.read_head),
         )
 
     def _config(self) -> uvicorn.Config:

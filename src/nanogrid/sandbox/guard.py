@@ -6,7 +6,7 @@ is no way out of a run that leaves a spoilt sandbox reusable.
 
 import asyncio
 import math
-import secrets
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -97,7 +97,7 @@ class Guard(Sandbox):
             raise SandboxBroken("this sandbox has no code, is busy, or has ended; ask `reusable` before a run.")
         self._sound = False
         # Whoever answers must have read this very order: nothing written in advance, or for another run, can pass.
-        nonce = secrets.token_hex(8)
+        nonce = os.urandom(8).hex()
         order = self._order(invocation, nonce)
         self._logs.begin(on_log)
         began = self._clock.monotonic()

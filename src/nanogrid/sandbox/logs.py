@@ -14,6 +14,7 @@ _READ = 64 * 1024
 #: Most that is still read when a run has ended: a flood must not hold up the answer.
 _LAST_READ = 1024 * 1024
 _NOTHING = Logs()
+_NO_COUNT = bytes(4)
 
 
 class LogCollector:
@@ -88,11 +89,9 @@ class LogCollector:
         """Read what is in the pipe now, and not what is written meanwhile. Most often that is nothing."""
         if self._closed:
             return
-        count = bytearray(4)
-        fcntl.ioctl(self._pipe, termios.FIONREAD, count)
-        waiting = int.from_bytes(count, sys.byteorder)
-        if waiting:
-            self._keep(os.read(self._pipe, min(waiting, _LAST_READ)))
+        count = fcntl.ioctl(self._pipe, termios.FIONREAD, _NO_COUNT)
+        if count != _NO_COUNT:
+            self._keep(os.read(self._pipe, min(int.from_bytes(count, sys.byteorder), _LAST_READ)))
 
     def _keep(self, data: bytes) -> None:
         self._written += len(data)
