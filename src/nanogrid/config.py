@@ -47,6 +47,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     grace_s: float = 20.0
     #: Largest code archive as uploaded, in bytes.
     max_archive_bytes: int = 50 * 1024 * 1024
+    #: Where traces are sent, such as `http://127.0.0.1:4318/v1/traces` (OTLP over HTTP); empty makes none.
+    traces: str = ""
     #: human or json.
     log_format: str = "human"
 

@@ -70,12 +70,13 @@ class Dispatcher:
         tenant: str = DEFAULT_TENANT,
         wait_s: float | None = None,
         idempotency: tuple[str, str] | None = None,
+        traceparent: str = "",
     ) -> Run:
         """Run the function, and return the ended run; or the run as it stands when the wait is over.
 
         `wait_s` is how long to wait at most, None as long as allowed; an asynchronous run is not waited for.
-        `idempotency` is the caller's key and the body's digest. Raises `FunctionNotFound`, `BacklogFull`,
-        `RunQuotaReached`, `IdempotencyConflict`.
+        `idempotency` is the caller's key and the body's digest, `traceparent` what trace the run belongs to. Raises
+        `FunctionNotFound`, `BacklogFull`, `RunQuotaReached`, `IdempotencyConflict`.
         """
         function = await self._registry.get(reference, tenant=tenant)
         quota = self._admit_run(tenant)
@@ -88,7 +89,7 @@ class Dispatcher:
         run = await self._run_store.accept(queued, durable=durable, idempotency=idempotency)
         if run.run_id != queued.run_id:
             return await self.get(run.run_id, tenant=tenant, wait_s=wait_s)
-        task = _task(run, function, input, quota)
+        task = _task(run, function, input, quota, traceparent)
         if wait_s <= 0:
             await self._send(task, durable=durable)
             return structs.replace(run, input=UNSET)
@@ -207,7 +208,7 @@ class Dispatcher:
         return self._max_wait_s if wait_s is None else min(wait_s, self._max_wait_s)
 
 
-def _task(run: Run, function: Function, input_: Raw, quota: Quota) -> Task:
+def _task(run: Run, function: Function, input_: Raw, quota: Quota, traceparent: str) -> Task:
     return Task(
         run_id=run.run_id,
         function_id=function.function_id,
@@ -219,6 +220,7 @@ def _task(run: Run, function: Function, input_: Raw, quota: Quota) -> Task:
         tenant=function.tenant,
         tenant_concurrency=quota.concurrent_runs,
         tenant_backlog=quota.backlog,
+        traceparent=traceparent,
     )
 
 

@@ -205,6 +205,8 @@ class Task(Record, frozen=True, kw_only=True):
     tenant_concurrency: int = 0
     #: The tenant's limit on tasks that wait or run; 0 means none.
     tenant_backlog: int = 0
+    #: W3C's, of what this task belongs to; empty where the caller is not traced.
+    traceparent: str = ""
 
 
 class Lease(Record, frozen=True, kw_only=True):

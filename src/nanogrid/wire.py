@@ -57,13 +57,14 @@ class Load(Record, frozen=True, kw_only=True):
     max_output: int = MAX_OUTPUT_BYTES
 
 
-class Invoke(Record, frozen=True, kw_only=True):
-    """Payload of INVOKE. `deadline_ms` is wall-clock time, milliseconds since 1970."""
+class Invoke(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """Payload of INVOKE, the event last. `deadline_ms` is wall-clock time, milliseconds since 1970."""
 
     nonce: str
     run_id: str
     attempt: int
     deadline_ms: int
+    traceparent: str = ""
     event: Raw
 
 

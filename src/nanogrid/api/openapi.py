@@ -33,6 +33,11 @@ _HEADERS: dict[str, Json] = {
         "description": "Requests with the same key and body are one run; kept for a day.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     },
+    "Traceparent": {
+        "description": "W3C: the trace that the run belongs to; the function is told it.",
+        "schema": {"type": "string"},
+        "example": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    },
 }
 
 

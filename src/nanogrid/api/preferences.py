@@ -1,12 +1,15 @@
 """What a caller prefers about waiting (RFC 7240), and the key under which a request counts once."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 
 from msgspec import Struct
 
 from nanogrid.errors import MalformedRequest
 
+#: Of any version but the one that is forbidden; longer ones are cut by nobody, so they count as none.
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _MAX_KEY = 255
 #: Longer numbers are no waiting times.
 _MAX_DIGITS = 9
@@ -39,6 +42,12 @@ def read_preferences(headers: Mapping[str, str]) -> Preferences:
     waits = [word[5:].strip('"') for word in words if word.startswith("wait=")]
     wait_s = float(waits[0]) if waits and waits[0].isdecimal() and len(waits[0]) <= _MAX_DIGITS else None
     return Preferences(respond_async="respond-async" in words, wait_s=wait_s)
+
+
+def read_traceparent(headers: Mapping[str, str]) -> str:
+    """What the caller's trace calls this request (W3C); empty without one. What is malformed counts as none."""
+    traceparent = headers.get("traceparent")
+    return traceparent if traceparent is not None and _TRACEPARENT.fullmatch(traceparent) else ""
 
 
 def read_idempotency(headers: Mapping[str, str], body: bytes) -> tuple[str, str] | None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from msgspec import UNSET, structs
 
 from nanogrid.api.message import Answer, Request, json_answer
-from nanogrid.api.preferences import Preferences, read_idempotency, read_preferences
+from nanogrid.api.preferences import Preferences, read_idempotency, read_preferences, read_traceparent
 from nanogrid.api.reading import read_json, read_query
 from nanogrid.api.records import PageQuery, RunRequest, RunsQuery, WaitQuery
 from nanogrid.api.services import Services
@@ -31,6 +31,7 @@ async def run_function(request: Request, services: Services) -> Answer:
         tenant=request.tenant,
         wait_s=preferences.wait_s,
         idempotency=idempotency,
+        traceparent=read_traceparent(request.headers),
     )
     if asynchronous and preferences.wait_s and not run.status.ended:
         run = await services.dispatcher.get(run.run_id, tenant=request.tenant, wait_s=preferences.wait_s)

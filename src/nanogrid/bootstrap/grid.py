@@ -17,6 +17,7 @@ from nanogrid.archive import Limits
 from nanogrid.backends.local import LocalBackend, open_local
 from nanogrid.bootstrap.preparation import allow_descriptors, make_data_folder, stop_on_signal
 from nanogrid.bootstrap.sandboxes import Sandboxes, open_sandboxes
+from nanogrid.bootstrap.tracing import open_tracing
 from nanogrid.clock import Clock
 from nanogrid.config import Config
 from nanogrid.dispatcher import Dispatcher
@@ -84,9 +85,11 @@ async def open_grid(config: Config) -> AsyncIterator[Started]:
     async with (
         _backend(config, clock) as backend,
         open_sandboxes(config, backend.code_store, clock, log, metrics) as sandboxes,
+        open_tracing(config, clock, log) as tracing,
     ):
         stopping = asyncio.Event()
-        gateway, worker, _ = await wired(config, backend, sandboxes, clock, log, metrics, token, stopping)
+        traced, make_gateway = tracing.around(backend, sandboxes), tracing.make_gateway
+        gateway, worker, _ = await wired(config, *traced, clock, log, metrics, token, stopping, make_gateway)
         server = Server(gateway, log, host=config.host, port=config.port)
         working = asyncio.create_task(worker.run())
         try:
@@ -115,13 +118,14 @@ async def wired(
     metrics: Metrics,
     token: str,
     stopping: asyncio.Event,
+    make_gateway: Callable[..., Gateway] = Gateway,
 ) -> Boxes:
     """The boxes, each with what it needs of the others; nothing runs yet."""
     direct = _direct(backend, sandboxes.pool, clock, log, metrics)
     worker = _worker(config, backend, sandboxes.pool, direct, clock, log, metrics)
     owners = await _owners(backend, clock, token)
     services = _services(config, backend, sandboxes, direct, owners, clock, metrics, stopping)
-    return Boxes(_gateway(config, services, log, metrics), worker, direct)
+    return Boxes(_gateway(config, services, log, metrics, make_gateway), worker, direct)
 
 
 def _started(config: Config, url: str, token: str, sandboxes: Sandboxes) -> Started:
@@ -148,10 +152,12 @@ async def _owners(backend: LocalBackend, clock: Clock, token: str) -> _Owners:
     return owners
 
 
-def _gateway(config: Config, services: Services, log: Log, metrics: Metrics) -> Gateway:
+def _gateway(
+    config: Config, services: Services, log: Log, metrics: Metrics, make_gateway: Callable[..., Gateway]
+) -> Gateway:
     auth = Auth(services.key_ring.principals)
     hosts = _LOOPBACK | {config.host, *config.allowed_hosts}
-    return Gateway(services, auth, log, metrics, allowed_hosts=frozenset(hosts))
+    return make_gateway(services, auth, log, metrics, allowed_hosts=frozenset(hosts))
 
 
 def _url(host: str, port: int) -> str:

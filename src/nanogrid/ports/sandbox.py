@@ -16,6 +16,8 @@ class Invocation(Record, frozen=True, kw_only=True):
     input: Raw
     #: How long the handler has, in milliseconds.
     timeout_ms: int
+    #: W3C's, for what the handler does; empty where nobody traces.
+    traceparent: str = ""
 
 
 class Reply(Record, frozen=True, kw_only=True):

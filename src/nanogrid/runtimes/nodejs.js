@@ -27,6 +27,7 @@ class Context {
     this.awsRequestId = call.runId;
     this.runId = call.runId;
     this.attempt = call.attempt;
+    this.traceparent = call.traceparent;
     this.functionName = order.functionName;
     this.functionVersion = String(order.version);
     this.memoryLimitInMB = String(order.memoryMb);

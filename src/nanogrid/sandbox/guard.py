@@ -155,6 +155,7 @@ class Guard(Sandbox):
             run_id=invocation.run_id,
             attempt=invocation.attempt,
             deadline_ms=int(self._clock.now().timestamp() * 1000) + invocation.timeout_ms,
+            traceparent=invocation.traceparent,
             event=invocation.input,
         )
         return wire.encode(wire.INVOKE, order)

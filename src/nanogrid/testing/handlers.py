@@ -30,6 +30,7 @@ class Context:
         """The time that remains is counted by the clock."""
         self.aws_request_id = self.run_id = invocation.run_id
         self.attempt = invocation.attempt
+        self.traceparent = invocation.traceparent or None
         self.function_name = function.name
         self.function_version = str(function.version)
         self.memory_limit_in_mb = str(function.memory_mb)

@@ -97,7 +97,13 @@ class DirectRuns(FastPath):
     async def _attempt(self, task: Task, function: Function, claim: Claim) -> Run:
         """Start, invoke, store, publish: the worker's order."""
         lines = LiveLines(self._log_feed, self._clock, task.run_id, task.function_id)
-        call = Invocation(run_id=task.run_id, attempt=_ATTEMPT, input=task.input, timeout_ms=function.timeout_ms)
+        call = Invocation(
+            run_id=task.run_id,
+            attempt=_ATTEMPT,
+            input=task.input,
+            timeout_ms=function.timeout_ms,
+            traceparent=task.traceparent,
+        )
         try:
             started = await self._run_store.start(task.run_id, _ATTEMPT)
             reply = await claim.sandbox.invoke(call, lines)

@@ -257,7 +257,11 @@ class Worker:
         try:
             run = await self._run_store.start(task.run_id, lease.attempt)
             call = Invocation(
-                run_id=task.run_id, attempt=lease.attempt, input=task.input, timeout_ms=function.timeout_ms
+                run_id=task.run_id,
+                attempt=lease.attempt,
+                input=task.input,
+                timeout_ms=function.timeout_ms,
+                traceparent=task.traceparent,
             )
             reply = await claim.sandbox.invoke(call, lines)
         finally:

@@ -40,6 +40,8 @@ class Command:
             "NANOGRID_RUN_ID": head["runId"],
             "NANOGRID_DEADLINE_MS": str(head["deadlineMs"]),
         }
+        if "traceparent" in head:
+            environment["TRACEPARENT"] = head["traceparent"]
         try:
             child = Child(self._path, environment)
         except OSError as exc:

@@ -27,6 +27,7 @@ class Context:
         self.__dict__.update(facts)
         self.aws_request_id = self.run_id = call["runId"]
         self.attempt = call["attempt"]
+        self.traceparent = call.get("traceparent")
         self._deadline_ms = call["deadlineMs"]
 
     def get_remaining_time_in_millis(self):
