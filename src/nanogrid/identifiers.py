@@ -12,7 +12,7 @@ _MASK = (1 << 60) - 1
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 
-def _sortable() -> str:
+def sortable() -> str:
     """26 characters: 64 bits of nanoseconds, so that two of one burst keep their order, then 66 random bits."""
     at, chance = time.time_ns(), int.from_bytes(os.urandom(9), "big")
     # In three numbers of up to 60 bits, with which Python computes fast: 60 of the time, 4 and 6, 60 of chance.
@@ -25,14 +25,19 @@ def _twelve(number: int) -> str:
     return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
+def is_sortable(text: str) -> bool:
+    """Whether `sortable` could have made the text."""
+    return _IDENTIFIER.match("run_" + text) is not None
+
+
 def new_function_id() -> str:
     """A new function's id, `fn_` and 26 characters."""
-    return "fn_" + _sortable()
+    return "fn_" + sortable()
 
 
 def new_run_id() -> str:
     """A new run's id, `run_` and 26 characters; later ones sort after earlier ones."""
-    return "run_" + _sortable()
+    return "run_" + sortable()
 
 
 def new_key_id() -> str:

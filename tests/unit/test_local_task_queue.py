@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from clocks import ManualClock
 from nanogrid.backends.local import open_local
-from nanogrid.backends.local.lanes import Lanes, QueuedTask
+from nanogrid.backends.lanes import Lanes, QueuedTask
 from nanogrid.errors import BacklogFull
 from nanogrid.model import Depth
 from records import some_task

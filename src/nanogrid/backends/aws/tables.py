@@ -75,7 +75,7 @@ RUNS = Table(
         Index(name="byAll", hash_key="listAll", range_key="place"),
         Index(name="byFunction", hash_key="listFunction", range_key="place"),
         Index(name="byStatus", hash_key="listStatus", range_key="place"),
-        Index(name="byFunctionStatus", hash_key="listFunctionStatus", range_key="place"),
+        Index(name="byFunctionStatus", hash_key="listFunction", range_key="statusPlace"),
     ),
     ttl_attribute=EXPIRES_AT,
 )

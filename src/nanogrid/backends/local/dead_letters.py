@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 from nanogrid.backends.cursors import foreign_cursor, from_cursor, to_cursor
-from nanogrid.backends.local.lanes import QueuedTask
+from nanogrid.backends.lanes import QueuedTask
 from nanogrid.backends.local.task_journal import TaskJournal
 from nanogrid.backends.local.task_queue import LocalTaskQueue
 from nanogrid.clock import Clock

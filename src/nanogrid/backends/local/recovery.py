@@ -9,7 +9,7 @@ import asyncio
 
 from msgspec import Raw
 
-from nanogrid.backends.local.lanes import QueuedTask
+from nanogrid.backends.lanes import QueuedTask
 from nanogrid.backends.local.registry import LocalRegistry
 from nanogrid.backends.local.run_store import LocalRunStore
 from nanogrid.backends.local.task_journal import TaskJournal

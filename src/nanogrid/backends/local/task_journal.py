@@ -10,8 +10,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec import structs
 
+from nanogrid.backends.lanes import QueuedTask
 from nanogrid.backends.local.database import Database
-from nanogrid.backends.local.lanes import QueuedTask
 from nanogrid.backends.local.mirror import Changes, Mirror, delete_keys, put_rows
 from nanogrid.errors import DeadLetterNotFound
 from nanogrid.model import DeadLetter, Record, RunStatus, Task

@@ -12,8 +12,8 @@ import secrets
 from collections import Counter, OrderedDict
 from functools import partial
 
+from nanogrid.backends.lanes import Lanes, QueuedTask
 from nanogrid.backends.local.alarm import Alarm
-from nanogrid.backends.local.lanes import Lanes, QueuedTask
 from nanogrid.backends.local.task_journal import TaskJournal
 from nanogrid.clock import Clock
 from nanogrid.errors import BacklogFull, LeaseLost

@@ -1,0 +1,53 @@
+"""The bucket: objects by key, on S3."""
+
+from nanogrid.backends.aws.client import Call, Service
+from nanogrid.backends.aws.faults import AwsError
+
+_NOT_FOUND = 404
+#: A large object on a slow line.
+_TIMEOUT_S = 120.0
+
+
+class Bucket:
+    """One bucket of S3. All methods raise `AwsError` for what nobody expects."""
+
+    def __init__(self, service: Service, prefix: str = "") -> None:
+        """`prefix` goes before each path: `/bucket` where the address does not name the bucket."""
+        self._service = service
+        self._prefix = prefix
+
+    async def put(self, key: str, content: bytes) -> None:
+        """Keep an object; in the place of what was there."""
+        headers = {"content-type": "application/octet-stream"}
+        await self._service.call(Call("PutObject", "PUT", self._path(key), headers, content, timeout_s=_TIMEOUT_S))
+
+    async def get(self, key: str) -> bytes | None:
+        """The object; None where there is none."""
+        try:
+            answer = await self._service.call(Call("GetObject", "GET", self._path(key), {}, timeout_s=_TIMEOUT_S))
+        except AwsError as exc:
+            if exc.status == _NOT_FOUND:
+                return None
+            raise
+        return answer.body
+
+    async def has(self, key: str) -> bool:
+        """Whether there is an object under the key."""
+        try:
+            await self._service.call(Call("HeadObject", "HEAD", self._path(key), {}))
+        except AwsError as exc:
+            if exc.status == _NOT_FOUND:
+                return False
+            raise
+        return True
+
+    async def delete(self, key: str) -> None:
+        """Forget an object; an absent one is no error."""
+        await self._service.call(Call("DeleteObject", "DELETE", self._path(key), {}))
+
+    async def address(self, method: str, key: str, headers: dict[str, str], *, valid_s: int) -> str:
+        """A URL under which anybody may do this, with these headers, for so many seconds."""
+        return await self._service.presigned(method, self._path(key), headers, valid_s=valid_s)
+
+    def _path(self, key: str) -> str:
+        return f"{self._prefix}/{key}"

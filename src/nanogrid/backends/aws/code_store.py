@@ -1,0 +1,67 @@
+"""The code store on S3: one object for each digest."""
+
+import asyncio
+import hashlib
+import re
+
+from nanogrid.backends.aws.bucket import Bucket
+from nanogrid.errors import CodeCorrupt, CodeNotFound
+from nanogrid.ports import CodeStore
+
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+_ADDRESS_VALID_S = 900
+
+
+class AwsCodeStore(CodeStore):
+    """Objects under `code/`. Uploads by address go to the same key: what does not match its digest is never read."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        """The bucket that the stack made."""
+        self._bucket = bucket
+
+    async def put(self, content: bytes) -> str:
+        """See the port."""
+        digest = await asyncio.to_thread(_digest_of, content)
+        # Always written: reading it back to see whether it is whole would cost more, and put heals.
+        await self._bucket.put(_key(digest), content)
+        return digest
+
+    async def get(self, digest: str) -> bytes:
+        """See the port."""
+        content = await self._bucket.get(_key(digest))
+        if content is None:
+            raise _not_found(digest)
+        if await asyncio.to_thread(_digest_of, content) != digest:
+            raise CodeCorrupt(f"the bytes stored for {digest} do not match it.", hint="Deploy the code again.")
+        return content
+
+    async def delete(self, digest: str) -> None:
+        """See the port."""
+        if _DIGEST.match(digest):
+            await self._bucket.delete(_key(digest))
+
+    async def upload_address(self, digest: str, size: int) -> str:
+        """A presigned PUT that takes exactly so many bytes, for a quarter of an hour."""
+        headers = {"content-length": str(size)}
+        return await self._bucket.address("PUT", _key(digest), headers, valid_s=_ADDRESS_VALID_S)
+
+    async def download_address(self, digest: str) -> str:
+        """A presigned GET, valid for a quarter of an hour."""
+        if not await self._bucket.has(_key(digest)):
+            raise _not_found(digest)
+        return await self._bucket.address("GET", _key(digest), {}, valid_s=_ADDRESS_VALID_S)
+
+
+def _key(digest: str) -> str:
+    # A digest becomes part of a URL, so nothing else may pass.
+    if not _DIGEST.match(digest):
+        raise _not_found(digest)
+    return f"code/{digest}"
+
+
+def _not_found(digest: str) -> CodeNotFound:
+    return CodeNotFound(f"the code store has nothing under {digest[:80]!r}.")
+
+
+def _digest_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
