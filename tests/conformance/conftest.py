@@ -1,20 +1,27 @@
 """The backends that the ports' promises are tested on. A new backend is one more `Bench`."""
 
+import asyncio
 import shutil
+import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 import pytest
 
+from aws_services import AwsServices, TurnedClock, running_services
 from clocks import ManualClock
+from nanogrid.backends.aws import AwsSettings, open_aws
 from nanogrid.backends.local import open_local
 from nanogrid.ports import CodeStore, DeadLetters, LogFeed, RecordStore, Registry, ResultBus, RunStore, TaskQueue
 
 LEASE_S = 30.0
+#: Longer than any request waits at SQS.
+_LONG_POLL_S = 30
 
 
 class Backend(Protocol):
@@ -32,6 +39,11 @@ class Backend(Protocol):
 
 class Bench(ABC):
     """Opens a backend for tests, and does to it what the world does."""
+
+    #: Why functions do not take turns here; empty where they do.
+    unfair = ""
+    #: How many a test takes to show that none is lost among many.
+    many = 10_000
 
     @abstractmethod
     def open(self, *, max_backlog: int = 100_000) -> AbstractAsyncContextManager[Backend]:
@@ -88,10 +100,71 @@ class LocalBench(Bench):
         path.write_bytes(b"!" + path.read_bytes()[1:])
 
 
+class AwsBench(Bench):
+    """An emulated AWS and a real Redis, all on the clock that the test turns.
+
+    What is in flight when its worker dies stays so until its lease runs out, here as on AWS.
+    """
+
+    unfair = "the emulated SQS hands messages out in the order they came; AWS' fair queues go by the message group"
+    #: The emulated SQS looks at all its messages for each call.
+    many = 1_000
+
+    def __init__(self, services: AwsServices, settings: AwsSettings, clock: TurnedClock) -> None:
+        self._services = services
+        self._settings = settings
+        self.clock = clock
+
+    @asynccontextmanager
+    async def open(self, *, max_backlog: int = 100_000) -> AsyncIterator[Backend]:
+        settings = msgspec.structs.replace(self._settings, lease_s=LEASE_S, max_backlog=max_backlog)
+        async with open_aws(settings, self.clock, environ=self._services.environ) as backend:
+            yield backend
+
+    def crashed(self) -> "AwsBench":
+        # Nothing is on the machine that died.
+        return AwsBench(self._services, self._settings, self.clock)
+
+    async def pass_time(self, seconds: float) -> None:
+        await self.clock.advance(seconds)
+
+    async def upload(self, address: str, content: bytes) -> None:
+        request = urllib.request.Request(address, data=content, method="PUT")  # noqa: S310 - an address of ours
+        request.add_header("content-type", "")
+        await asyncio.to_thread(_read, request)
+
+    async def download(self, address: str) -> bytes:
+        return await asyncio.to_thread(_read, address)
+
+    async def damage(self, digest: str) -> None:
+        s3, bucket, key = self._services.client("s3"), self._settings.code_bucket, f"code/{digest}"
+        content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        s3.put_object(Bucket=bucket, Key=key, Body=b"!" + content[1:])
+
+
+def _read(request: urllib.request.Request | str) -> bytes:
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 - an address of ours
+        return answer.read()
+
+
 def _path(address: str) -> Path:
     return Path(unquote(urlsplit(address).path))
 
 
-@pytest.fixture(params=["local"])
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
-    return {"local": LocalBench}[request.param](tmp_path / "data")
+@pytest.fixture(scope="session")
+def aws_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServices]:
+    with running_services(tmp_path_factory.mktemp("services")) as services:
+        yield services
+
+
+@pytest.fixture(params=["local", "aws"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    if request.param == "local":
+        yield LocalBench(tmp_path / "data")
+        return
+    services: AwsServices = request.getfixturevalue("aws_services")
+    with services.stack() as settings:
+        clock = TurnedClock(services.now)
+        yield AwsBench(services, settings, clock)
+        # What the test left waiting in the emulator sees that its time is over.
+        asyncio.run(clock.advance(_LONG_POLL_S))

@@ -289,6 +289,8 @@ async def test_a_full_backlog_refuses_and_keeps_what_it_has(bench, durable):
 
 
 async def test_one_function_s_million_tasks_do_not_delay_another_s_single_one(bench):
+    if bench.unfair:
+        pytest.skip(bench.unfair)
     crowd, single = some_task(new_function_id()), some_task(new_function_id())
     async with bench.open() as backend:
         for _ in range(1_000):
@@ -300,6 +302,8 @@ async def test_one_function_s_million_tasks_do_not_delay_another_s_single_one(be
 
 
 async def test_functions_take_turns(bench):
+    if bench.unfair:
+        pytest.skip(bench.unfair)
     ids = [new_function_id() for _ in range(3)]
     async with bench.open() as backend:
         for function_id in ids:
@@ -356,13 +360,13 @@ async def test_a_durable_task_survives_a_crash(bench):
     assert (lease.task, lease.attempt, lease.failures) == (task, 1, 0)
 
 
-async def test_ten_thousand_durable_tasks_survive_a_crash(bench):
-    tasks = [some_task() for _ in range(10_000)]
+async def test_thousands_of_durable_tasks_survive_a_crash(bench):
+    tasks = [some_task() for _ in range(bench.many)]
     async with bench.open() as backend:
         await asyncio.gather(*(backend.task_queue.send(task, durable=True) for task in tasks))
         after = bench.crashed()
     async with after.open() as backend:
-        leases = await received(backend, limit=20_000)
+        leases = await received(backend, limit=2 * bench.many)
 
     assert {lease.task.run_id for lease in leases} == {task.run_id for task in tasks}
 

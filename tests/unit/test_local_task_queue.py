@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from clocks import ManualClock
-from nanogrid.backends.local import open_local
 from nanogrid.backends.lanes import Lanes, QueuedTask
+from nanogrid.backends.local import open_local
 from nanogrid.errors import BacklogFull
 from nanogrid.model import Depth
 from records import some_task

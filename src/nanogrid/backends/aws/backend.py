@@ -36,7 +36,8 @@ from nanogrid.clock import Clock
 from nanogrid.ports import CodeStore, DeadLetters, LogFeed, RecordStore, Registry, ResultBus, RunStore, TaskQueue
 
 #: Redis is near; who does not answer within this is away, in seconds.
-_REDIS_TIMEOUT_S = 1.0
+_REDIS_TIMEOUT_S = 2.0
+_CANCEL_AGAIN_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +149,9 @@ def _run_besides(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> No
     task = asyncio.create_task(work)
 
     async def end() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        # More than once: the Redis client may swallow a cancellation while it connects.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
 
     stack.push_async_callback(end)

@@ -3,6 +3,7 @@
 import secrets
 
 import msgspec
+from msgspec import structs
 
 from nanogrid.backends.aws.dynamo import ConditionFailed, Dynamo, Item, Query, Write, content, number, text
 from nanogrid.backends.aws.envelope import Envelopes
@@ -13,11 +14,11 @@ from nanogrid.backends.cursors import foreign_cursor, from_cursor, to_cursor
 from nanogrid.clock import Clock
 from nanogrid.errors import DeadLetterNotFound
 from nanogrid.identifiers import is_sortable, sortable
-from nanogrid.model import DeadLetter, Lease, Task
+from nanogrid.model import DEFAULT_TENANT, DeadLetter, Lease, Task
 from nanogrid.ports import DeadLetters, Page
 
-#: Letters are few: one partition of the index lists them all.
-_LISTING = "letters"
+#: Letters are few: one partition of the index lists all of a tenant.
+_LISTING = "letters#"
 #: How long whoever redrives a letter may take, in seconds; after a crash the next one may then.
 _CLAIM_S = 60
 
@@ -50,12 +51,13 @@ class AwsDeadLetters(DeadLetters):
         letter = DeadLetter(
             run_id=task.run_id,
             function_id=task.function_id,
+            tenant=task.tenant,
             reason=reason,
             failures=failures,
             buried_at=self._clock.now(),
         )
         item = _key(task.run_id) | {
-            "listAll": text(_LISTING),
+            "listAll": text(_LISTING + task.tenant),
             "place": text(sortable()),
             "record": content(msgspec.json.encode(letter)),
             "message": text(await self._envelopes.seal(task, attempts=attempt)),
@@ -63,10 +65,12 @@ class AwsDeadLetters(DeadLetters):
         await self._dynamo.write(Write(table_name=self._table, item=item))
         return letter
 
-    async def list_letters(self, *, limit: int, cursor: str | None = None) -> Page[DeadLetter]:
+    async def list_letters(
+        self, *, tenant: str = DEFAULT_TENANT, limit: int, cursor: str | None = None
+    ) -> Page[DeadLetter]:
         """See the port."""
         high = None if cursor is None else before(_place_from(cursor))
-        query = Query(self._table, "listAll", _LISTING, "place", index="byAll", high=high, descending=True)
+        query = Query(self._table, "listAll", _LISTING + tenant, "place", index="byAll", high=high, descending=True)
         listed = await self._dynamo.query(query, limit=limit + 1)
         page = listed[:limit]
         keys = [{"pk": item["pk"]} for item in page]
@@ -80,9 +84,11 @@ class AwsDeadLetters(DeadLetters):
         """See the port. The task is sent before its letter goes, so that a crash leaves one or both."""
         token = secrets.token_hex(8)
         letter = await self._claim(run_id, token)
-        function_id = _decoder.decode(letter["record"].content).function_id
+        buried = await self._envelopes.open(letter["message"].text)
+        task = structs.replace(buried.task, enqueued_at=self._clock.now())
         await self._fares.forget(run_id)
-        await self._task_queue.resend(letter["message"].text, group=function_id)
+        body = await self._envelopes.seal(task, attempts=buried.attempts)
+        await self._task_queue.resend(body, group=task.function_id)
         gone = Write(
             table_name=self._table,
             key=_key(run_id),

@@ -15,7 +15,7 @@ from nanogrid.backends.cursors import foreign_cursor, from_cursor, to_cursor
 from nanogrid.clock import Clock
 from nanogrid.errors import FunctionNotFound, NameTaken, RevisionConflict, StoreUnavailable
 from nanogrid.identifiers import is_function_name
-from nanogrid.model import Function
+from nanogrid.model import DEFAULT_TENANT, Function
 from nanogrid.ports import Page, Registry
 
 _VERSIONS_KEPT = 1_000
@@ -25,7 +25,7 @@ _TRIES = 8
 _FIRST_PAUSE_S = 0.02
 #: Most items of one function that are read at once; a function with more versions is read in as many steps.
 _ALL = 1_000_000
-_LISTING = "functions"
+_LISTING = "functions#"
 
 _decoder = msgspec.json.Decoder(Function)
 
@@ -39,15 +39,15 @@ class AwsRegistry(Registry):
         self._table = table
         self._clock = clock
         self._versions: OrderedDict[tuple[str, int], Function] = OrderedDict()
-        #: Which id a name had when it was last asked for; the function itself tells whether it still has it.
-        self._ids: OrderedDict[str, str] = OrderedDict()
+        #: Which id a tenant's name had when it was last asked for; the function itself tells whether it still has it.
+        self._ids: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     async def create(self, function: Function) -> None:
         """See the port."""
         record = content(msgspec.json.encode(function))
         name = Write(
             table_name=self._table,
-            item=_name_key(function.name) | {"functionId": text(function.function_id)},
+            item=_name_key(function.tenant, function.name) | {"functionId": text(function.function_id)},
             condition_expression="attribute_not_exists(pk)",
         )
         head = Write(table_name=self._table, item=_head(function) | {"record": record})
@@ -76,18 +76,20 @@ class AwsRegistry(Registry):
             hint="Read it again and repeat the change.",
         )
 
-    async def get(self, reference: str, version: int | None = None) -> Function:
+    async def get(self, reference: str, version: int | None = None, *, tenant: str = DEFAULT_TENANT) -> Function:
         """See the port. One read where the name was asked for before, else two."""
-        latest = await self._latest(reference)
+        latest = await self._latest(tenant, reference)
         if version is None or version == latest.version:
             return latest
         known = self._versions.get((latest.function_id, version))
         return known or await self._read_version(latest, version)
 
-    async def list_functions(self, *, limit: int, cursor: str | None = None) -> Page[Function]:
+    async def list_functions(
+        self, *, tenant: str = DEFAULT_TENANT, limit: int, cursor: str | None = None
+    ) -> Page[Function]:
         """See the port."""
         low = None if cursor is None else after(_name_from(cursor))
-        query = Query(self._table, "listing", _LISTING, "name", index="byName", low=low)
+        query = Query(self._table, "listing", _LISTING + tenant, "name", index="byName", low=low)
         listed = await self._dynamo.query(query, limit=limit + 1)
         page = listed[:limit]
         keys = [{"pk": item["pk"], "sk": item["sk"]} for item in page]
@@ -113,7 +115,7 @@ class AwsRegistry(Registry):
             condition_expression="version = :latest",
             expression_attribute_values={":latest": text(str(latest.version))},
         )
-        failed = await self._transact([head, Write(table_name=self._table, key=_name_key(latest.name))])
+        failed = await self._transact([head, Write(table_name=self._table, key=_name_key(latest.tenant, latest.name))])
         if failed[0] is not None:
             if failed[0].item is None:
                 raise _no_function(function_id)
@@ -145,18 +147,22 @@ class AwsRegistry(Registry):
                 await self._clock.sleep(_FIRST_PAUSE_S * 2**attempt)
         raise StoreUnavailable("DynamoDB is busy with the same function.", hint="Try again in a moment.")
 
-    async def _latest(self, reference: str) -> Function:
+    async def _latest(self, tenant: str, reference: str) -> Function:
         if not is_function_name(reference):
-            return await self._latest_by_id(reference)
-        known = self._ids.get(reference)
-        item = None if known is None else await self._dynamo.get(self._table, _head_key(known))
-        if item is None:
-            item = await self._dynamo.get(self._table, _name_key(reference))
-            if item is None:
+            function = await self._latest_by_id(reference)
+            if function.tenant != tenant:
                 raise _no_function(reference)
-            _remember(self._ids, reference, item["functionId"].text, _NAMES_KEPT)
-            return await self._latest_by_id(item["functionId"].text)
-        return _decoded(item)
+            return function
+        known = self._ids.get((tenant, reference))
+        item = None if known is None else await self._dynamo.get(self._table, _head_key(known))
+        if item is not None:
+            return _decoded(item)
+        item = await self._dynamo.get(self._table, _name_key(tenant, reference))
+        if item is None:
+            raise _no_function(reference)
+        function_id = item["functionId"].text
+        _remember(self._ids, (tenant, reference), function_id, _NAMES_KEPT)
+        return await self._latest_by_id(function_id)
 
     async def _latest_by_id(self, function_id: str) -> Function:
         item = await self._dynamo.get(self._table, _head_key(function_id))
@@ -183,7 +189,11 @@ def _remember(cache: OrderedDict, key: object, value: object, kept: int) -> None
 
 
 def _head(function: Function) -> Item:
-    listed = {"listing": text(_LISTING), "name": text(function.name), "version": text(str(function.version))}
+    listed = {
+        "listing": text(_LISTING + function.tenant),
+        "name": text(function.name),
+        "version": text(str(function.version)),
+    }
     return _head_key(function.function_id) | listed
 
 
@@ -195,8 +205,8 @@ def _version_key(function_id: str, version: int) -> Item:
     return {"pk": text(function_id), "sk": text(f"version#{version:08}")}
 
 
-def _name_key(name: str) -> Item:
-    return {"pk": text(f"name#{name}"), "sk": text("name")}
+def _name_key(tenant: str, name: str) -> Item:
+    return {"pk": text(f"name#{tenant}#{name}"), "sk": text("name")}
 
 
 def _use_key(function: Function) -> Item:

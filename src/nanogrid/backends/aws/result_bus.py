@@ -61,7 +61,7 @@ class AwsResultBus(ResultBus):
             self._subscriptions.remove(channel, listener.hear)
 
     async def publish(self, run: Run) -> None:
-        """See the port. Takes two seconds at most."""
+        """See the port. Where Redis hangs it takes as long as Redis is given to answer."""
         if self._left_alone:
             return
         pipeline = self._redis.pipeline(transaction=False)

@@ -47,9 +47,18 @@ def status_values(run_id: str, status: RunStatus) -> Item:
     """The run's status, and where it is listed by it."""
     return {
         "status": text(status.value),
-        "listStatus": text(f"{status.value}#{shard(run_id)}"),
         "statusPlace": text(f"{status.value}#{run_id}"),
     }
+
+
+def listing_of_all(tenant: str, part: int) -> str:
+    """The partition that lists a tenant's runs."""
+    return f"runs#{tenant}#{part}"
+
+
+def listing_of_function(tenant: str, function_id: str, part: int) -> str:
+    """The partition that lists a function's runs."""
+    return f"{function_id}#{tenant}#{part}"
 
 
 async def accepted(run: Run, payloads: Payloads) -> Item:
@@ -61,8 +70,8 @@ async def accepted(run: Run, payloads: Payloads) -> Item:
         "attempt": number(run.attempt),
         "retried": number(run.retried),
         "place": text(run.run_id),
-        "listAll": text(f"runs#{part}"),
-        "listFunction": text(f"{run.function_id}#{part}"),
+        "listAll": text(listing_of_all(run.tenant, part)),
+        "listFunction": text(listing_of_function(run.tenant, run.function_id, part)),
     }
     stored = await _stored("input", bytes(given), _INLINE_INPUT, payloads)
     return key(run.run_id) | item | stored | status_values(run.run_id, run.status)

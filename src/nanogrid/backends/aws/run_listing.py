@@ -22,11 +22,11 @@ class RunListing:
         self._table = table
 
     async def page(
-        self, *, function_id: str | None, status: RunStatus | None, limit: int, cursor: str | None
+        self, *, tenant: str, function_id: str | None, status: RunStatus | None, limit: int, cursor: str | None
     ) -> Page[Run]:
         """See `RunStore.list_runs`."""
         high = None if cursor is None else before(_run_id_from(cursor))
-        queries = [self._query(function_id, status, part, high) for part in range(SHARDS)]
+        queries = [self._query(tenant, function_id, status, part, high) for part in range(SHARDS)]
         listed = await asyncio.gather(*(self._dynamo.query(query, limit=limit + 1) for query in queries))
         run_ids = sorted((item["pk"].text for items in listed for item in items), reverse=True)
         page = run_ids[:limit]
@@ -45,22 +45,20 @@ class RunListing:
     async def _run(self, item: Item) -> Run:
         return await run_item.to_run(item, self._payloads, with_input=False)
 
-    def _query(self, function_id: str | None, status: RunStatus | None, part: int, high: str | None) -> Query:
-        if function_id is not None and status is not None:
-            mark = f"{status.value}#"
-            until = under(mark) if high is None else mark + high
-            listing = f"{function_id}#{part}"
-            return self._of("byFunctionStatus", "listFunction", listing, "statusPlace", low=mark, high=until)
-        if function_id is not None:
-            return self._of("byFunction", "listFunction", f"{function_id}#{part}", "place", high=high)
-        if status is not None:
-            return self._of("byStatus", "listStatus", f"{status.value}#{part}", "place", high=high)
-        return self._of("byAll", "listAll", f"runs#{part}", "place", high=high)
-
-    def _of(
-        self, index: str, hash_key: str, listing: str, range_key: str, *, high: str | None, low: str | None = None
+    def _query(
+        self, tenant: str, function_id: str | None, status: RunStatus | None, part: int, high: str | None
     ) -> Query:
-        return Query(self._table, hash_key, listing, range_key, index=index, low=low, high=high, descending=True)
+        if function_id is None:
+            hash_key, listing = "listAll", run_item.listing_of_all(tenant, part)
+            index = "byAll" if status is None else "byStatus"
+        else:
+            hash_key, listing = "listFunction", run_item.listing_of_function(tenant, function_id, part)
+            index = "byFunction" if status is None else "byFunctionStatus"
+        if status is None:
+            return Query(self._table, hash_key, listing, "place", index=index, high=high, descending=True)
+        mark = f"{status.value}#"
+        until = under(mark) if high is None else mark + high
+        return Query(self._table, hash_key, listing, "statusPlace", index=index, low=mark, high=until, descending=True)
 
 
 def before(place: str) -> str:

@@ -15,7 +15,7 @@ from nanogrid.backends.aws.run_listing import RunListing
 from nanogrid.backends.aws.tables import EXPIRES_AT, RUN_KEPT_S
 from nanogrid.clock import Clock
 from nanogrid.errors import IdempotencyConflict, RunEnded, RunNotFound, StoreUnavailable
-from nanogrid.model import Outcome, Run, RunStatus
+from nanogrid.model import DEFAULT_TENANT, Outcome, Run, RunStatus
 from nanogrid.ports import Page, RunStore
 
 _KEY_KEPT_S = 24 * 3600
@@ -89,13 +89,16 @@ class AwsRunStore(RunStore):
     async def list_runs(
         self,
         *,
+        tenant: str = DEFAULT_TENANT,
         function_id: str | None = None,
         status: RunStatus | None = None,
         limit: int,
         cursor: str | None = None,
     ) -> Page[Run]:
         """See the port. A run is listed a moment after it was accepted, for the indexes follow the table."""
-        return await self._listing.page(function_id=function_id, status=status, limit=limit, cursor=cursor)
+        return await self._listing.page(
+            tenant=tenant, function_id=function_id, status=status, limit=limit, cursor=cursor
+        )
 
     async def reopen(self, run_id: str) -> Run:
         """See the port."""

@@ -15,12 +15,12 @@ from redis.exceptions import RedisError
 Hearer = Callable[[bytes | None], None]
 
 #: How long a new subscription waits for its confirmation, in seconds; it goes on without then.
-_CONFIRM_S = 1.0
+_CONFIRM_S = 3.0
 _FIRST_PAUSE_S = 0.05
 _LAST_PAUSE_S = 2.0
 #: The other side is asked whether it is there so often, and given up after so long, in seconds.
-_PING_S = 10.0
-_SILENCE_S = 25.0
+_PING_S = 5.0
+_SILENCE_S = 12.0
 _AWAY = (RedisError, OSError, TimeoutError, asyncio.IncompleteReadError)
 
 
@@ -38,6 +38,7 @@ class Subscriptions:
         #: Whether Redis is there now.
         self.up = False
         self._tried = asyncio.Event()
+        self._connection: Connection | None = None
 
     async def add(self, channel: str, hearer: Hearer) -> None:
         """Hear what is published on the channel from when this returns, unless Redis is away."""
@@ -48,6 +49,10 @@ class Subscriptions:
         self._unconfirmed.setdefault(channel, deque()).append(confirmed)
         self._command("SUBSCRIBE", channel)
         await asyncio.wait([confirmed], timeout=_CONFIRM_S)
+        if not confirmed.done() and self._connection is not None:
+            # It hangs; the next one need not wait so long to learn it.
+            with suppress(*_AWAY):
+                await self._connection.disconnect(nowait=True)
 
     def remove(self, channel: str, hearer: Hearer) -> None:
         """Hear no more."""
@@ -65,7 +70,7 @@ class Subscriptions:
             connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
             try:
                 await self._serve(connection)
-            except _AWAY:
+            except* _AWAY:
                 pass
             finally:
                 was_up, self.up = self.up, False
@@ -84,7 +89,7 @@ class Subscriptions:
         self._commands.clear()
         self._commands.extend(("SUBSCRIBE", channel) for channel in self._hearers)
         self._commanded.set()
-        self.up = True
+        self._connection, self.up = connection, True
         async with asyncio.TaskGroup() as group:
             group.create_task(self._write(connection))
             group.create_task(self._ping(connection))
@@ -112,8 +117,7 @@ class Subscriptions:
 
     async def _read(self, connection: Connection) -> None:
         while True:
-            async with asyncio.timeout(_SILENCE_S):
-                answer = await connection.read_response(disable_decoding=True)
+            answer = await connection.read_response(disable_decoding=True, timeout=_SILENCE_S)
             kind, channel, data = answer[0], answer[1].decode(), answer[-1]
             if kind == b"message":
                 for hearer in list(self._hearers.get(channel, ())):

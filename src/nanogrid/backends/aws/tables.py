@@ -9,7 +9,7 @@ once and not once an index.
     pk                      sk                  what it is
     fn_...                  latest              the function's latest version; in `byName`
     fn_...                  version#00000001    one version, never changed
-    name#hello              name                whose name it is
+    name#<tenant>#hello     name                whose name it is
     code#<sha-256>          fn_...#00000001     that this version uses the code
     record#<kind>           <name>              a small named record
 
@@ -23,7 +23,8 @@ once and not once an index.
 
 A partition of an index takes 1,000 writes a second, and run ids grow with time, so that all new ones would fall on
 the end of one partition. Each listing of runs is therefore spread over `SHARDS` partitions, by the last character of
-the run id, which is random; whoever lists reads them all at once and merges.
+the run id, which is random; whoever lists reads them all at once and merges. A listing by status goes by the sort key
+`<status>#<run id>`, so that a change of status needs to know nothing but the run's id. Listings are each tenant's own.
 """
 
 from nanogrid.model import Record
@@ -74,7 +75,7 @@ RUNS = Table(
     indexes=(
         Index(name="byAll", hash_key="listAll", range_key="place"),
         Index(name="byFunction", hash_key="listFunction", range_key="place"),
-        Index(name="byStatus", hash_key="listStatus", range_key="place"),
+        Index(name="byStatus", hash_key="listAll", range_key="statusPlace"),
         Index(name="byFunctionStatus", hash_key="listFunction", range_key="statusPlace"),
     ),
     ttl_attribute=EXPIRES_AT,

@@ -172,10 +172,19 @@ class AwsTaskQueue(TaskQueue):
             self._start_fetch(min(limit, _MOST_AT_ONCE), wait_s)
         if self._news is None or self._news.done():
             self._news = asyncio.get_running_loop().create_future()
-        awaited: set[asyncio.Future[bool]] = {*self._fetches, self._news}
-        done, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-        results = [one.result() for one in done]
-        return any(results)
+        # SQS may answer late; who waits goes by his own clock.
+        over = asyncio.create_task(self._over(wait_s))
+        try:
+            awaited: set[asyncio.Future[bool]] = {*self._fetches, self._news, over}
+            done, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+            results = [one.result() for one in done]
+            return any(results)
+        finally:
+            over.cancel()
+
+    async def _over(self, seconds: float) -> bool:
+        await self._clock.sleep(seconds)
+        return False
 
     async def _fetch_more(self, count_: int) -> bool:
         fetches = min(_PARALLEL_FETCHES, -(-count_ // _MOST_AT_ONCE))

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -42,11 +42,16 @@ class EmulatedAws(Record, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def open_emulator(
-    folder: Path, *, region: str = "ap-northeast-2", redis: tuple[str, int] = (_LOOPBACK, 6379)
+    folder: Path,
+    *,
+    region: str = "ap-northeast-2",
+    redis: tuple[str, int] = (_LOOPBACK, 6379),
+    extra: Mapping[str, str] | None = None,
 ) -> AsyncIterator[EmulatedAws]:
     """An emulated AWS until the context ends; its log lies in the folder as `emulator.log`.
 
-    `redis` is the host and port that its ElastiCache gives out. Raises `PlatformError` where it does not start.
+    `redis` is the host and port that its ElastiCache gives out, `extra` goes into its environment.
+    Raises `PlatformError` where it does not start.
     """
     port = free_port()
     calls = folder / "calls.jsonl"
@@ -58,7 +63,7 @@ async def open_emulator(
             "-m",
             __name__,
             str(calls),
-            env=_environment(aws, port, redis, folder),
+            env=_environment(aws, port, redis, folder) | dict(extra or {}),
             cwd=folder,
             stdout=output,
             stderr=output,
