@@ -23,6 +23,7 @@ from clocks import ManualClock
 from nanogrid.backends.aws import AwsSettings
 from nanogrid.backends.aws.tables import FUNCTIONS, MAX_RECEIVES, RUNS, creation
 from nanogrid.cloud.emulator import EmulatedAws, open_emulator
+from nanogrid.cloud.loopback import free_port
 
 _numbers = itertools.count(1)
 
@@ -32,7 +33,7 @@ class Redis:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -165,12 +166,6 @@ def _turned_by(now: Path) -> dict[str, str]:
         "DONT_FAKE_MONOTONIC": "1",
         "TZ": "UTC",
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 def _missing(what: str) -> None:

@@ -42,7 +42,7 @@ def new_run_id() -> str:
 
 def new_key_id() -> str:
     """A new key's id, `key_` and 26 characters."""
-    return "key_" + _sortable()
+    return "key_" + sortable()
 
 
 def is_key_id(text: str) -> bool:
