@@ -32,7 +32,7 @@ class Signer:
         self._service = service
         self._region = region
         #: The key of a day takes four hashes; it is made once.
-        self._key: tuple[str, str, bytes] = ("", "", b"")
+        self._key: tuple[Credentials | None, str, bytes] = (None, "", b"")
 
     def headers(
         self,
@@ -99,13 +99,13 @@ class Signer:
     def _signature(self, credentials: Credentials, date: str, canonical: str) -> str:
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         text = f"{_ALGORITHM}\n{date}\n{self._scope(date)}\n{digest}"
-        return hmac.digest(self._day_key(credentials.secret_key, date[:8]), text.encode(), "sha256").hex()
+        return hmac.digest(self._day_key(credentials, date[:8]), text.encode(), "sha256").hex()
 
-    def _day_key(self, secret_key: str, day: str) -> bytes:
-        known_secret, known_day, key = self._key
-        if known_secret != secret_key or known_day != day:
-            key = f"AWS4{secret_key}".encode()
+    def _day_key(self, credentials: Credentials, day: str) -> bytes:
+        known, known_day, key = self._key
+        if known is not credentials or known_day != day:
+            key = f"AWS4{credentials.secret_key}".encode()
             for part in (day, self._region, self._service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self._key = (secret_key, day, key)
+            self._key = (credentials, day, key)
         return key
