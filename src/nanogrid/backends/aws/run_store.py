@@ -1,7 +1,7 @@
 """The run store on DynamoDB: every change is one conditional write, so of two who race one wins.
 
 A write whose answer was lost is made again by the client, and would then be refused by its own effect. Each carries a
-token therefore, and who finds his own token where a condition failed has succeeded.
+mark therefore, and who finds his own mark where a condition failed has succeeded.
 """
 
 import asyncio
@@ -136,8 +136,8 @@ class AwsRunStore(RunStore):
         retried: bool = False,
     ) -> Item:
         """Change a run that lives and that no later attempt has; a dead one where `attempt` is None."""
-        token = secrets.token_hex(8)
-        values = values | {"writer": text(token)}
+        mark = secrets.token_hex(8)
+        values = values | {"writer": text(mark)}
         names = {f"#s{n}": name for n, name in enumerate(values)} | {f"#r{n}": name for n, name in enumerate(remove)}
         update = "SET " + ", ".join(f"#s{n} = :s{n}" for n in range(len(values)))
         update += f" REMOVE {', '.join(f'#r{n}' for n in range(len(remove)))}" if remove else ""
@@ -147,15 +147,15 @@ class AwsRunStore(RunStore):
             table_name=self._table,
             key=run_item.key(run_id),
             update_expression=update,
-            condition_expression=f"{condition} AND (attribute_not_exists(#writer) OR #writer <> :token)",
+            condition_expression=f"{condition} AND (attribute_not_exists(#writer) OR #writer <> :mark)",
             expression_attribute_names=names | _names(attempt, retried=retried),
-            expression_attribute_values=_values(values, attempt, token, retried=retried),
+            expression_attribute_values=_values(values, attempt, mark, retried=retried),
             return_values="ALL_NEW",
         )
         try:
             return await self._dynamo.write(write) or {}
         except ConditionFailed as exc:
-            if exc.item is not None and exc.item.get("writer") == text(token):
+            if exc.item is not None and exc.item.get("writer") == text(mark):
                 return exc.item
             raise _refused(run_id, attempt, exc.item) from exc
 
@@ -245,8 +245,8 @@ def _names(attempt: int | None, *, retried: bool) -> dict[str, str]:
     return names | ({"#retried": "retried"} if retried else {})
 
 
-def _values(values: Item, attempt: int | None, token: str, *, retried: bool) -> Item:
-    given = {f":s{n}": value for n, value in enumerate(values.values())} | {":token": text(token)}
+def _values(values: Item, attempt: int | None, mark: str, *, retried: bool) -> Item:
+    given = {f":s{n}": value for n, value in enumerate(values.values())} | {":mark": text(mark)}
     if attempt is None:
         given[":dead"] = text(RunStatus.DEAD.value)
     else:
