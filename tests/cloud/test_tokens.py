@@ -3,7 +3,7 @@
 import pytest
 
 from clocks import ManualClock
-from nanogrid.api.auth import token_digest
+from nanogrid.api.auth import Principal, token_digest
 from nanogrid.cloud.control_plane.tokens import FRESH_S, PAUSE_S, Tokens
 from nanogrid.errors import StoreUnavailable, Unauthorized
 
@@ -12,15 +12,15 @@ class Kept:
     """Where the digests are; `reads` counts."""
 
     def __init__(self) -> None:
-        self.names = {token_digest("first"): "owner"}
+        self.principals = {token_digest("first"): Principal(name="owner")}
         self.reads = 0
         self.away = False
 
-    async def read(self) -> dict[str, str]:
+    async def read(self) -> dict[str, Principal]:
         self.reads += 1
         if self.away:
             raise StoreUnavailable("away")
-        return self.names
+        return self.principals
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def test_digests_are_read_once_for_many_requests(kept, tokens):
 
 async def test_a_token_that_was_taken_back_is_refused_when_the_digests_are_old(kept, clock, tokens):
     await tokens.principal("Bearer first")
-    kept.names = {}
+    kept.principals = {}
     await clock.advance(FRESH_S)
 
     with pytest.raises(Unauthorized):
@@ -56,7 +56,7 @@ async def test_a_token_that_was_taken_back_is_refused_when_the_digests_are_old(k
 
 async def test_a_new_token_works_soon(kept, clock, tokens):
     await tokens.principal("Bearer first")
-    kept.names = {token_digest("second"): "friend"}
+    kept.principals = {token_digest("second"): Principal(name="friend")}
     await clock.advance(PAUSE_S)
 
     assert (await tokens.principal("Bearer second")).name == "friend"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nanogrid.cli import backup, bench, deploy, doctor, functions, grid, images, keys, runs, up
+from nanogrid.cli import aws, backup, bench, deploy, doctor, functions, grid, images, keys, runs, up
 from nanogrid.cli.exits import ExitCode, exit_code
 from nanogrid.cli.render import clean, make_console
 from nanogrid.cli.session import Session, session_of
@@ -42,8 +42,12 @@ _COMMANDS: list[tuple[str, Callable[..., None], str]] = [
     ("keys list", keys.list_keys, "Keys"),
     ("keys revoke", keys.revoke, "Keys"),
     ("quota", keys.quota, "Keys"),
+    ("aws deploy", aws.deploy, "AWS"),
+    ("aws status", aws.status, "AWS"),
+    ("aws logs", aws.logs, "AWS"),
+    ("aws destroy", aws.destroy, "AWS"),
 ]
-_GROUPS = {"keys": "Make, list and revoke keys."}
+_GROUPS = {"keys": "Make, list and revoke keys.", "aws": "The same grid in your AWS account."}
 
 
 def make_app(

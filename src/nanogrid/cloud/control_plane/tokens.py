@@ -1,4 +1,4 @@
-"""Who asks, where the tokens' digests are kept elsewhere: read once, and again when they may have changed."""
+"""Who asks, where tokens are known elsewhere: read at the first request, and again when they may have changed."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -6,10 +6,10 @@ from nanogrid.api.auth import Auth, Principal
 from nanogrid.clock import Clock
 from nanogrid.errors import PlatformError, Unauthorized
 
-#: Reads who holds which token: names by digest.
-ReadTokens = Callable[[], Awaitable[Mapping[str, str]]]
+#: Reads who holds which token, by its digest.
+ReadTokens = Callable[[], Awaitable[Mapping[str, Principal]]]
 #: A token that was taken back is refused after this time at the latest, in seconds.
-FRESH_S = 300.0
+FRESH_S = 60.0
 #: Whoever sends wrong tokens makes us read no more often than this, in seconds.
 PAUSE_S = 5.0
 
@@ -40,13 +40,13 @@ class Tokens:
         if self._auth is not None and now - self._read_at < age_s:
             return self._auth
         try:
-            names = await self._read()
+            principals = await self._read()
         except PlatformError:
             if self._auth is None:
                 raise
             # What was known is better than turning everybody away; the next read is not far.
             self._read_at = now - FRESH_S + PAUSE_S
             return self._auth
-        self._auth = Auth({digest: Principal(name=name) for digest, name in names.items()})
+        self._auth = Auth(principals)
         self._read_at = now
         return self._auth

@@ -1,0 +1,1 @@
+"""Files that lie beside the program in a worker's /opt/nanogrid; `@PYTHON@` stands for its interpreter."""
