@@ -52,9 +52,12 @@ security-report: .venv/.made-dev ## attack a grid with every hostile function, a
 residue: .venv/.made-dev ## 1,000 alternations of a function that leaves residue and one that looks for it
 	ALTERNATIONS=1000 .venv/bin/pytest -q tests/hostile/test_residue.py --timeout 1200
 
-.PHONY: chaos soak
+.PHONY: chaos soak reliability-report
 chaos: .venv/.made-dev ## faults while a grid is under load, and a verdict; OPTIONS="--tasks 10000 --seed 1", or REPLAY=FILE
 	@REPLAY=$(REPLAY) .venv/bin/python tests/chaos $(OPTIONS)
 
 soak: .venv/.made-dev ## the model test with a million steps, or so many: STEPS=200000
 	MODEL_STEPS=$(or $(STEPS),1000000) .venv/bin/pytest -q tests/model
+
+reliability-report: .venv/.made-dev ## measure what docs/reliability.md promises, and write its table; or some: ROWS="kills leaks"
+	@.venv/bin/python tests/chaos/report.py $(ROWS)

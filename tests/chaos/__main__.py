@@ -10,54 +10,57 @@ import random
 import sys
 from pathlib import Path
 
+import msgspec
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from chaos.campaign import Campaign, Size, campaign
-from chaos.local import local_system
-from chaos.schedule import GAP_S, Replay, drawn, read, write
+from chaos.play import play
+from chaos.schedule import GAP_S, Replay, read, write
 
-#: What needs nothing but this machine; the others are asked for by name.
-USUAL = ["kill-server", "freeze-server", "kill-sandbox", "freeze-sandbox", "cut-network", "slow-network"]
-USUAL += ["half-open-network", "copy-database", "stop-server"]
+#: What needs nothing but this machine; the others are asked for by name: jump-clock, fill-disk.
+USUAL = {
+    "local": "kill-server,freeze-server,stop-server,kill-sandbox,freeze-sandbox,cut-network,slow-network,"
+    "half-open-network,copy-database",
+}
 
 
 def main() -> int:
     options = _options()
-    replay = read(options.replay) if options.replay else None
-    seed = replay.seed if replay else options.seed
-    kinds = replay.kinds if replay else options.faults.split(",")
-    sandbox = replay.sandbox if replay else options.sandbox
-    size = Size(replay.tasks, len(replay.faults)) if replay else Size(options.tasks, options.count)
-    faults = replay.faults if replay else drawn(seed, kinds, tuple(map(float, options.gap.split(","))))
-    _say(f"seed {seed}, {size.tasks} tasks, sandbox {sandbox}, faults {', '.join(kinds)}")
-
-    async def play() -> Campaign:
-        async with local_system(sandbox, kinds=set(kinds)) as system:
-            return await campaign(system, size, seed, faults, _say)
-
-    fought = asyncio.run(play())
-    _say("\n".join(fought.verdict.lines()))
-    said = "held" if fought.verdict.holds else "BROKEN"
-    _say(f"{len(fought.faults)} faults in {fought.seconds:.0f} s, seed {seed}: {said}")
+    plan = read(options.replay) if options.replay else _plan(options)
+    again = bool(options.replay)
+    fought = asyncio.run(play(plan, _say, gap_s=_gap(options.gap), count=options.count, again=again))
     if fought.verdict.holds:
         return 0
-    file = Path("chaos-failures") / f"seed-{seed}.json"
-    write(
-        file, Replay(backend="local", sandbox=sandbox, seed=seed, tasks=size.tasks, kinds=kinds, faults=fought.faults)
-    )
+    file = Path("chaos-failures") / f"seed-{plan.seed}.json"
+    write(file, msgspec.structs.replace(plan, faults=fought.faults))
     _say(f"again: make chaos REPLAY={file}")
     return 1
 
 
+def _plan(options: argparse.Namespace) -> Replay:
+    return Replay(
+        backend=options.backend,
+        sandbox=options.sandbox,
+        seed=options.seed,
+        tasks=options.tasks,
+        kinds=(options.faults or USUAL[options.backend]).split(","),
+        faults=[],
+    )
+
+
+def _gap(text: str) -> tuple[float, float]:
+    least, _, most = text.partition(",")
+    return float(least), float(most or least)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
-    parser.add_argument("--tasks", type=int, default=1000, help="how many to ask for, at least")
+    parser.add_argument("--backend", default="local", choices=USUAL)
+    parser.add_argument("--tasks", type=int, default=1000, help="how many the grid accepts, at least")
     parser.add_argument("--count", type=int, default=0, help="how many faults, at least")
-    parser.add_argument("--faults", default=",".join(USUAL), help="which kinds, with commas")
+    parser.add_argument("--faults", help="which kinds, with commas; the usual ones if not given")
     parser.add_argument("--gap", default=",".join(map(str, GAP_S)), help="seconds between faults, from and to")
-    parser.add_argument(
-        "--sandbox", default="bubblewrap", help="bubblewrap, docker, or process, which counts executions"
-    )
+    parser.add_argument("--sandbox", default="bubblewrap", help="bubblewrap, or process, which counts executions")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--replay", type=Path, default=os.environ.get("REPLAY"), help="a file that a failure left")
     return parser.parse_args()

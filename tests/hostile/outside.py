@@ -65,9 +65,9 @@ def look(pid: int, data: Path, driver: str) -> View:
         orphans=frozenset(process for process in _processes() if _block(process) in blocks and _lives(process))
         - inside,
         descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
-        mounts=frozenset(_mounts(pid, [data, _workspace(data)])),
+        mounts=frozenset(_mounts(pid, [data, workspace(data)])),
         files=frozenset(_left_behind()),
-        slots=len(list(_workspace(data).glob("slots/*"))),
+        slots=len(list(workspace(data).glob("slots/*"))),
         zombies=sum(not _lives(child) for child in children[pid]),
     )
 
@@ -94,7 +94,7 @@ def _containers(data: Path) -> list[int]:
     return [pid for one in looks if one.status_code == httpx.codes.OK and (pid := one.json()["State"]["Pid"])]
 
 
-def _workspace(data: Path) -> Path:
+def workspace(data: Path) -> Path:
     """Beside the rest of the data, or where the file there says."""
     pointer = data / "workspace-folder"
     return Path(pointer.read_text().strip()) if pointer.exists() else data / "workspace"

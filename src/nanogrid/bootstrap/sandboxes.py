@@ -72,7 +72,8 @@ async def open_sandboxes(
             log,
             metrics,
             budget_mb=config.memory_budget_mb or _half_the_machine_mb(),
-            max_sandboxes=config.max_running,
+            # As many again as may run: else one busy function pushes everybody else's warm sandboxes out.
+            max_sandboxes=2 * config.max_running,
             spares=config.spares,
             runtimes=driver.runtimes()[:1],
         )
