@@ -116,14 +116,14 @@ def _state(grid: StartedGrid) -> State:
     return State(
         view=view,
         threads=int(status["Threads"]),
-        cgroups=len(_groups(grid)) - len(view.sandboxes),
+        cgroups=len(groups(grid.data)) - len(view.sandboxes),
         descriptors=view.descriptors - DESCRIPTORS_EACH * len(view.sandboxes),
         resident_kb=int(status["VmRSS"].split()[0]),
     )
 
 
-def _groups(grid: StartedGrid) -> set[str]:
-    """The grid's own control groups of cells, by path within their hierarchy: another grid's come and go as well."""
-    name = sha256(str(workspace(grid.data)).encode()).hexdigest()[:12]
+def groups(data: Path) -> set[str]:
+    """The control groups of the cells of the grid with that data folder; other grids have theirs."""
+    name = sha256(str(workspace(data)).encode()).hexdigest()[:12]
     found = Path("/sys/fs/cgroup").rglob("cell-*")
     return {path.name for path in found if any(name in part for part in path.parts)}
