@@ -12,14 +12,16 @@ import httpx
 import msgspec
 from msgspec import Raw
 
+from nanogrid.aliases import Aliases
 from nanogrid.api.auth import Auth
 from nanogrid.api.services import Services
 from nanogrid.backends.local import LocalBackend, open_local
 from nanogrid.clock import Clock
 from nanogrid.dispatcher import Dispatcher
+from nanogrid.errors import VersionBroken
 from nanogrid.gateway.app import Gateway
 from nanogrid.key_ring import KeyRing, token_digest
-from nanogrid.model import ErrorKind, Lease, Logs, Outcome, RunError, RunStatus, Task, Usage
+from nanogrid.model import ErrorKind, Function, Lease, Logs, Outcome, RunError, RunStatus, Task, Usage
 from nanogrid.observe import Metrics, make_log
 from nanogrid.ports import LogFeed
 from nanogrid.quotas import Quotas
@@ -54,9 +56,11 @@ class Grid:
         self.log_feed = log_feed or backend.log_feed
         self.not_ready: str | None = None
         self.calls: dict[str, Call] = {}
+        self.warmed: list[int] = []
         self.metrics = Metrics()
         self.log = make_log("json", stream) if stream else make_log("json")
         self.key_ring = KeyRing(backend.record_store, self.clock, owner_digest=token_digest(TOKEN))
+        self.aliases = Aliases(backend.record_store, backend.registry, self.clock, warm=self._warm)
         self.quotas = Quotas(backend.record_store, backend.registry, self.clock)
         services = Services(
             ResourceManager(
@@ -65,9 +69,11 @@ class Grid:
                 self.clock,
                 runtimes=lambda: ["python3.11"],
                 check_room=self.quotas.check_room,
+                warm=self._warm,
             ),
             self._dispatcher(),
             self.log_feed,
+            self.aliases,
             self.key_ring,
             self.quotas,
             metrics_text=metrics_text,
@@ -102,6 +108,13 @@ class Grid:
         await self.finish(lease.task.run_id, _outcome(self.calls.get(function.name, _echo), lease.task.input))
         await self.backend.task_queue.ack(lease)
 
+    async def _warm(self, function: Function) -> float:
+        """Note what was made warm; what is `broken` cannot be."""
+        if function.environment.get("BROKEN"):
+            raise VersionBroken(f"version {function.version} cannot be loaded.")
+        self.warmed.append(function.version)
+        return 1.5
+
     def _dispatcher(self) -> Dispatcher:
         return Dispatcher(
             self.backend.registry,
@@ -112,6 +125,7 @@ class Grid:
             self.clock,
             max_wait_s=30.0,
             admit_run=self.quotas.admit_run,
+            resolve=self.aliases.resolve,
         )
 
 

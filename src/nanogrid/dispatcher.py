@@ -4,7 +4,7 @@ The order is the promise: accept before 202, listen before send. A run that was 
 nothing to anybody else, so its record may reach the disk after the answer; where the wait runs out it is on disk first.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from msgspec import UNSET, Raw, structs
 
@@ -29,6 +29,8 @@ from nanogrid.quotas import UNLIMITED
 
 #: Fences everything off: no attempt is later than this.
 _LAST_ATTEMPT = 2**31 - 1
+#: The tenant's version that a qualified name means. Raises `FunctionNotFound`.
+Resolve = Callable[[str, str], Awaitable[Function]]
 
 
 class Dispatcher:
@@ -46,10 +48,12 @@ class Dispatcher:
         max_wait_s: float,
         fast_path: FastPath | None = None,
         admit_run: Callable[[str], Quota] = lambda _: UNLIMITED,
+        resolve: Resolve | None = None,
     ) -> None:
         """`max_wait_s` bounds how long any request waits for a run; without `fast_path` all go over the queue.
 
         `admit_run` gives the quota under which one more run of a tenant may begin, or raises `RunQuotaReached`.
+        `resolve` finds what a name with a version or an alias behind a colon means.
         """
         self._registry = registry
         self._run_store = run_store
@@ -60,6 +64,7 @@ class Dispatcher:
         self._max_wait_s = max_wait_s
         self._fast_path = fast_path
         self._admit_run = admit_run
+        self._resolve = resolve
 
     async def run(
         self,
@@ -78,7 +83,10 @@ class Dispatcher:
         `idempotency` is the caller's key and the body's digest, `traceparent` what trace the run belongs to. Raises
         `FunctionNotFound`, `BacklogFull`, `RunQuotaReached`, `IdempotencyConflict`.
         """
-        function = await self._registry.get(reference, tenant=tenant)
+        if ":" in reference and self._resolve is not None:
+            function = await self._resolve(reference, tenant)
+        else:
+            function = await self._registry.get(reference, tenant=tenant)
         quota = self._admit_run(tenant)
         wait_s = 0.0 if mode is Mode.ASYNC else self._bounded(wait_s)
         durable = wait_s <= 0 or idempotency is not None

@@ -15,12 +15,14 @@
     │   ├── FunctionNotFound
     │   ├── RunNotFound
     │   ├── CodeNotFound
+    │   ├── AliasNotFound
     │   ├── DeadLetterNotFound
     │   └── KeyNotFound
     ├── Conflict                                                                 (409)
     │   ├── NameTaken
     │   ├── RevisionConflict    somebody else changed it first
     │   ├── IdempotencyConflict same key, other body
+    │   ├── VersionBroken       its code cannot be loaded, so nothing moves to it
     │   ├── QuotaReached        the tenant has as much as it may
     │   └── RunEnded            the run has an outcome already; also: fenced off
     ├── TooLarge                                                                 (413)
@@ -161,6 +163,12 @@ class DeadLetterNotFound(NotFound):
     code = "dead_letter_not_found"
 
 
+class AliasNotFound(NotFound):
+    """Raised when a function has no alias of that name."""
+
+    code = "alias_not_found"
+
+
 class KeyNotFound(NotFound):
     """Raised when no key has that id."""
 
@@ -189,6 +197,12 @@ class IdempotencyConflict(Conflict):
     """Raised when an idempotency key was used before with another body."""
 
     code = "idempotency_conflict"
+
+
+class VersionBroken(Conflict):
+    """Raised when nothing can move to a version because its code cannot be loaded."""
+
+    code = "version_broken"
 
 
 class QuotaReached(Conflict):

@@ -9,6 +9,7 @@ _IDENTIFIER = re.compile(r"(fn|run|key)_[0-9abcdefghjkmnpqrstvwxyz]{26}\Z")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
 _SHIFTS = (50, 40, 30, 20, 10, 0)
 _MASK = (1 << 60) - 1
+_QUALIFIER = re.compile(r"(?:[1-9][0-9]{0,8}|[A-Za-z][A-Za-z0-9_-]{0,63})\Z")
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 
@@ -58,6 +59,12 @@ def is_run_id(text: str) -> bool:
 def is_function_name(text: str) -> bool:
     """Whether a function may be called so: a name, and nothing that could be an id."""
     return _NAME.match(text) is not None and _IDENTIFIER.match(text) is None
+
+
+def is_run_reference(text: str) -> bool:
+    """Whether the text could name what to run: a function, or a version or alias of it behind a colon."""
+    reference, colon, qualifier = text.partition(":")
+    return is_function_reference(reference) and (not colon or _QUALIFIER.match(qualifier) is not None)
 
 
 def is_function_reference(text: str) -> bool:

@@ -62,12 +62,15 @@ class ResourceManager:
         why_not: Callable[[Network], str] = lambda _: "",
         limits: Limits = DEFAULT_LIMITS,
         check_room: Callable[[Function], Awaitable[None]] = _always_room,
+        warm: Callable[[Function], Awaitable[float]] | None = None,
     ) -> None:
         """`runtimes` says what this grid can start now, best first; `why_not` why a network can't be had, if so.
 
-        `check_room` raises `QuotaReached` where a function with new code is more than its tenant may have.
+        `check_room` raises `QuotaReached` where a function with new code is more than its tenant may have. `warm`
+        makes a version ready to run, or raises `VersionBroken`; without it versions start when they are called for.
         """
         self._check_room = check_room
+        self._warm = warm
         self._registry = registry
         self._code_store = code_store
         self._clock = clock
@@ -140,12 +143,39 @@ class ResourceManager:
         """All versions of a function, latest first. Raises `FunctionNotFound`."""
         return await self._registry.versions((await self._registry.get(reference, tenant=tenant)).function_id)
 
-    async def delete(self, reference: str, *, tenant: str = DEFAULT_TENANT) -> None:
-        """Remove the function, its versions, and archives that nobody else uses. Raises `FunctionNotFound`."""
+    async def roll_back(self, reference: str, version: int | None, *, tenant: str = DEFAULT_TENANT) -> Function:
+        """Make a new version that is as that one, or as the one before the latest; warm before it is the latest.
+
+        Raises `FunctionNotFound`, `InvalidField`, `RevisionConflict`, `VersionBroken`.
+        """
+        latest = await self._registry.get(reference, tenant=tenant)
+        if version is None and latest.version == 1:
+            raise InvalidField(f"the function {latest.name!r} has no version before its first.", path="$.version")
+        target = latest.version - 1 if version is None else version
+        earlier = await self._registry.get(latest.function_id, target, tenant=tenant)
+        function = structs.replace(earlier, version=latest.version + 1, updated_at=self._clock.now())
+        if self._warm is not None:
+            await self._warm(function)
+        await self._registry.update(function)
+        return function
+
+    async def code(
+        self, reference: str, version: int | None, *, tenant: str = DEFAULT_TENANT
+    ) -> tuple[Function, bytes]:
+        """A version with its canonical archive. Raises `FunctionNotFound`, `CodeNotFound`, `CodeCorrupt`."""
+        function = await self._registry.get(reference, version, tenant=tenant)
+        return function, await self._code_store.get(function.code_sha256)
+
+    async def delete(self, reference: str, *, tenant: str = DEFAULT_TENANT) -> Function:
+        """Remove the function, its versions, and archives that nobody else uses; what was removed.
+
+        Raises `FunctionNotFound`.
+        """
         function = await self._registry.get(reference, tenant=tenant)
         async with self._code_lock:
             for digest in await self._registry.delete(function.function_id):
                 await self._code_store.delete(digest)
+        return function
 
     async def _archive(self, runtime: str, change: Change) -> Archive | None:
         """The canonical archive of the code that came with a change; None where none came."""

@@ -88,6 +88,10 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
         "No dead letter belongs to this run.",
         "`nanogrid dead-letters` lists them. One that was redriven is none any more.",
     ),
+    errors.AliasNotFound: Advice(
+        "The function has no alias of this name.",
+        "`nanogrid alias list NAME` lists them; `nanogrid alias set NAME ALIAS VERSION` makes one.",
+    ),
     errors.KeyNotFound: Advice(
         "No key of this tenant has this id, or it was revoked.",
         "`nanogrid keys list` lists them. Another tenant's keys need `--tenant`, and the grid's owner.",
@@ -108,6 +112,10 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
     errors.IdempotencyConflict: Advice(
         "The `Idempotency-Key` was used within the last day, with another body.",
         "One key means one request. Take a new key for another request, or send the very same body.",
+    ),
+    errors.VersionBroken: Advice(
+        "An alias, or the latest version, was to move to a version whose code cannot be loaded. Nothing has moved.",
+        "The message has the import's error. Deploy a version that can be loaded, or name another.",
     ),
     errors.QuotaReached: Advice(
         "The tenant has as many functions, or as much code, as its quota allows. Nothing was stored.",

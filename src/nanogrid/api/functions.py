@@ -52,7 +52,7 @@ async def list_functions(request: Request, services: Services) -> Answer:
 async def get_function(request: Request, services: Services) -> Answer:
     """One version of a function, with what its recent runs recommend."""
     query = read_query(request, VersionQuery)
-    function = await services.resource_manager.get(_reference(request), query.version, tenant=request.tenant)
+    function = await services.resource_manager.get(function_reference(request), query.version, tenant=request.tenant)
     recent = await services.dispatcher.list_runs(
         tenant=request.tenant, reference=function.function_id, status=None, limit=_RECENT_RUNS, cursor=None
     )
@@ -68,26 +68,29 @@ async def get_function(request: Request, services: Services) -> Answer:
 
 async def list_versions(request: Request, services: Services) -> Answer:
     """All versions of a function, latest first."""
-    versions = await services.resource_manager.versions(_reference(request), tenant=request.tenant)
+    versions = await services.resource_manager.versions(function_reference(request), tenant=request.tenant)
     return json_answer(Page[Function](items=versions))
 
 
 async def update_function(request: Request, services: Services) -> Answer:
     """Make the next version."""
     change = await _read_change(request, Update)
-    return json_answer(await services.resource_manager.update(_reference(request), change, tenant=request.tenant))
+    return json_answer(
+        await services.resource_manager.update(function_reference(request), change, tenant=request.tenant)
+    )
 
 
 async def delete_function(request: Request, services: Services) -> Answer:
     """Remove a function with its versions and what code nobody else uses."""
-    await services.resource_manager.delete(_reference(request), tenant=request.tenant)
+    function = await services.resource_manager.delete(function_reference(request), tenant=request.tenant)
+    await services.aliases.forget_all(function.function_id)
     return Answer(status=204)
 
 
 async def read_logs(request: Request, services: Services) -> Answer | Stream:
     """The latest log lines, or those from now on."""
     query = read_query(request, LogsQuery)
-    function = await services.resource_manager.get(_reference(request), tenant=request.tenant)
+    function = await services.resource_manager.get(function_reference(request), tenant=request.tenant)
     if query.follow and services.streams:
         lines = services.log_feed.follow(function.function_id)
         return Stream(pieces=follow_lines(lines, heartbeat_s=services.heartbeat_s))
@@ -98,7 +101,7 @@ async def read_logs(request: Request, services: Services) -> Answer | Stream:
     return json_answer(LogLines(lines=recent_lines(page.items, query.limit), note=note))
 
 
-def _reference(request: Request) -> str:
+def function_reference(request: Request) -> str:
     """The function's id or name in the path; nothing else gets further."""
     reference = request.params["id"]
     if not is_function_reference(reference):

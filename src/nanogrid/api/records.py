@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from nanogrid.aliases import Alias
 from nanogrid.model import (
     MAX_AGE_MS,
     MAX_MEMORY_MB,
@@ -48,6 +49,15 @@ Limit = Annotated[int, Meta(ge=1, le=200)]
 Cursor = Annotated[str, Meta(min_length=1, max_length=1024, description="`nextCursor` of the page before.")]
 Reference = Annotated[str, Meta(min_length=1, max_length=64, description="A function's id or name.")]
 
+RunReference = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=129,
+        description="A function's id or name: its latest version, or `name:version`, `name:alias`.",
+    ),
+]
+Version = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Tenant = Annotated[
     str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$", description="Lower-case letters, digits and '-'; 32 at most.")
 ]
@@ -81,7 +91,7 @@ class Deployment(Update, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class RunRequest(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to run, with what, and how the caller waits."""
 
-    function_id: Reference
+    function_id: RunReference
     #: Any JSON value; null where absent. It reaches the function byte by byte as it was sent.
     input: Raw | UnsetType = UNSET
     mode: Mode = Mode.SYNC
@@ -108,7 +118,7 @@ class RunsQuery(PageQuery, frozen=True, kw_only=True):
 class VersionQuery(Query, frozen=True, kw_only=True):
     """Which version; the latest where absent."""
 
-    version: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    version: Version | None = None
 
 
 class WaitQuery(Query, frozen=True, kw_only=True):
@@ -122,6 +132,29 @@ class LogsQuery(Query, frozen=True, kw_only=True):
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 200
     follow: bool = False
+
+
+class Rollback(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which version to go back to; the one before the latest where absent."""
+
+    version: Version | None = None
+
+
+class AliasChange(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an alias means from now on."""
+
+    version: Version
+    #: Which share of runs goes to which other version; the rest goes to `version`.
+    weights: Annotated[
+        dict[Version, Annotated[float, Meta(gt=0, lt=1)]], Meta(max_length=10, description="Version: share of runs.")
+    ] = {}
+
+
+class AliasMoved(Alias, frozen=True, kw_only=True):
+    """An alias that was moved just now."""
+
+    #: How many milliseconds it waited for its versions to be warm; null where this grid starts no sandboxes itself.
+    warm_ms: float | None = None
 
 
 class KeyRequest(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):

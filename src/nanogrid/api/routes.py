@@ -3,7 +3,8 @@
 import functools
 
 from nanogrid import errors
-from nanogrid.api import functions, keys, operations, runs
+from nanogrid.api import functions, operations, runs, scopes
+from nanogrid.api.access_routes import ACCESS_ROUTES
 from nanogrid.api.docs_page import HTML, POLICY, docs_page
 from nanogrid.api.message import EVENTS, JSON, MULTIPART, Answer, Request
 from nanogrid.api.openapi import document, encoded
@@ -11,38 +12,25 @@ from nanogrid.api.records import (
     Deployment,
     FunctionDetail,
     Health,
-    KeyCreated,
-    KeyRequest,
-    KeysQuery,
     LogLines,
     LogsQuery,
     PageQuery,
-    QuotaChange,
-    QuotaReport,
     RunRequest,
     RunsQuery,
-    TenantQuery,
     Update,
     VersionQuery,
     WaitQuery,
 )
 from nanogrid.api.route import Route
 from nanogrid.api.services import Services
-from nanogrid.model import MAX_INPUT_BYTES, DeadLetter, Function, Key, Run, Scope
+from nanogrid.api.version_routes import VERSION_ROUTES
+from nanogrid.model import MAX_INPUT_BYTES, DeadLetter, Function, Run
 from nanogrid.ports import Page
 
 #: A run's body: the largest input, and what is around it.
 MAX_RUN_BODY = MAX_INPUT_BYTES + 64 * 1024
 #: A deployment's body: the largest archive as base64, and what is around it.
 MAX_DEPLOY_BODY = 70 * 1024 * 1024
-#: Any other body.
-_MAX_SMALL_BODY = 64 * 1024
-_DEPLOY = frozenset({Scope.DEPLOY})
-_RUN = frozenset({Scope.RUN})
-_READ = frozenset({Scope.READ})
-#: Who changes functions may look at them; who runs them may see how that went.
-_LOOK = _READ | _DEPLOY
-_FOLLOW = _READ | _RUN
 _CODE_REFUSALS = (errors.ArchiveRefused, errors.RuntimeUnavailable)
 
 
@@ -73,7 +61,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="deployFunction",
         summary="Deploy a function",
         handler=functions.deploy,
-        scopes=_DEPLOY,
+        scopes=scopes.DEPLOY,
         body=Deployment,
         body_media_types=(JSON, MULTIPART),
         max_body=MAX_DEPLOY_BODY,
@@ -87,7 +75,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="listFunctions",
         summary="List functions by name",
         handler=functions.list_functions,
-        scopes=_LOOK,
+        scopes=scopes.LOOK,
         query=PageQuery,
         answer=Page[Function],
     ),
@@ -97,7 +85,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="getFunction",
         summary="Read a function, with recommended memory and timeout once runs exist",
         handler=functions.get_function,
-        scopes=_LOOK,
+        scopes=scopes.LOOK,
         query=VersionQuery,
         answer=FunctionDetail,
         refusals=(errors.FunctionNotFound,),
@@ -108,7 +96,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="listVersions",
         summary="List a function's versions, latest first",
         handler=functions.list_versions,
-        scopes=_LOOK,
+        scopes=scopes.LOOK,
         answer=Page[Function],
         refusals=(errors.FunctionNotFound,),
     ),
@@ -118,7 +106,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="updateFunction",
         summary="Make a new version: code, settings or both",
         handler=functions.update_function,
-        scopes=_DEPLOY,
+        scopes=scopes.DEPLOY,
         body=Update,
         body_media_types=(JSON, MULTIPART),
         max_body=MAX_DEPLOY_BODY,
@@ -131,7 +119,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="deleteFunction",
         summary="Delete a function, its versions, and code that nobody else uses",
         handler=functions.delete_function,
-        scopes=_DEPLOY,
+        scopes=scopes.DEPLOY,
         statuses=(204,),
         refusals=(errors.FunctionNotFound,),
     ),
@@ -141,7 +129,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="readLogs",
         summary="Read recent log lines, or follow them as server-sent events",
         handler=functions.read_logs,
-        scopes=_READ,
+        scopes=scopes.READ,
         query=LogsQuery,
         answer=LogLines,
         answer_media_types=(JSON, EVENTS),
@@ -153,7 +141,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="runFunction",
         summary="Run a function, and wait for its end unless asked not to",
         handler=runs.run_function,
-        scopes=_RUN,
+        scopes=scopes.RUN,
         body=RunRequest,
         max_body=MAX_RUN_BODY,
         headers=("Prefer", "Idempotency-Key", "Traceparent"),
@@ -167,7 +155,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="listRuns",
         summary="List runs, newest first, by function and state",
         handler=runs.list_runs,
-        scopes=_READ,
+        scopes=scopes.READ,
         query=RunsQuery,
         answer=Page[Run],
         refusals=(errors.FunctionNotFound,),
@@ -178,7 +166,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="getRun",
         summary="Read a run's state and outcome, waiting for the end if asked to",
         handler=runs.get_run,
-        scopes=_FOLLOW,
+        scopes=scopes.FOLLOW,
         query=WaitQuery,
         answer=Run,
         refusals=(errors.RunNotFound,),
@@ -189,7 +177,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="cancelRun",
         summary="Cancel a run, queued or running",
         handler=runs.cancel_run,
-        scopes=_RUN,
+        scopes=scopes.RUN,
         answer=Run,
         refusals=(errors.RunNotFound, errors.RunEnded),
     ),
@@ -199,7 +187,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="listDeadLetters",
         summary="List what the platform could not run",
         handler=runs.list_dead_letters,
-        scopes=_READ,
+        scopes=scopes.READ,
         query=PageQuery,
         answer=Page[DeadLetter],
     ),
@@ -209,72 +197,13 @@ ROUTES: tuple[Route, ...] = (
         operation_id="redrive",
         summary="Give a dead run another try",
         handler=runs.redrive,
-        scopes=_RUN,
+        scopes=scopes.RUN,
         statuses=(202,),
         answer=Run,
         refusals=(errors.DeadLetterNotFound, errors.RunNotFound, errors.RunEnded),
     ),
-    Route(
-        method="POST",
-        path="/keys",
-        operation_id="createKey",
-        summary="Make a key, whose token is shown this once",
-        handler=keys.create_key,
-        body=KeyRequest,
-        max_body=_MAX_SMALL_BODY,
-        statuses=(201,),
-        answer=KeyCreated,
-    ),
-    Route(
-        method="GET",
-        path="/keys",
-        operation_id="listKeys",
-        summary="List a tenant's keys, oldest first",
-        handler=keys.list_keys,
-        query=KeysQuery,
-        answer=Page[Key],
-    ),
-    Route(
-        method="GET",
-        path="/keys/{id}",
-        operation_id="getKey",
-        summary="Read a key, without its token",
-        handler=keys.get_key,
-        query=TenantQuery,
-        answer=Key,
-        refusals=(errors.KeyNotFound,),
-    ),
-    Route(
-        method="DELETE",
-        path="/keys/{id}",
-        operation_id="revokeKey",
-        summary="Revoke a key: it opens nothing from now on",
-        handler=keys.revoke_key,
-        query=TenantQuery,
-        statuses=(204,),
-        refusals=(errors.KeyNotFound,),
-    ),
-    Route(
-        method="GET",
-        path="/quota",
-        operation_id="getQuota",
-        summary="Read what a tenant may have, and what it has",
-        handler=keys.get_quota,
-        query=TenantQuery,
-        answer=QuotaReport,
-    ),
-    Route(
-        method="PUT",
-        path="/quota",
-        operation_id="putQuota",
-        summary="Set what a tenant may have; the grid's owner only",
-        handler=keys.put_quota,
-        query=TenantQuery,
-        body=QuotaChange,
-        max_body=_MAX_SMALL_BODY,
-        answer=QuotaReport,
-        refusals=(errors.RevisionConflict,),
-    ),
+    *VERSION_ROUTES,
+    *ACCESS_ROUTES,
     Route(
         method="GET",
         path="/health/live",
@@ -300,7 +229,7 @@ ROUTES: tuple[Route, ...] = (
         operation_id="metrics",
         summary="Numbers in Prometheus' text format",
         handler=operations.metrics,
-        scopes=_READ,
+        scopes=scopes.READ,
         answer_media_types=("text/plain",),
     ),
     Route(

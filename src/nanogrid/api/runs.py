@@ -11,7 +11,7 @@ from nanogrid.api.records import PageQuery, RunRequest, RunsQuery, WaitQuery
 from nanogrid.api.services import Services
 from nanogrid.dispatcher import no_run
 from nanogrid.errors import FunctionNotFound, RunNotFound, ScopeMissing, TooLarge
-from nanogrid.identifiers import is_function_reference, is_run_id
+from nanogrid.identifiers import is_function_reference, is_run_id, is_run_reference
 from nanogrid.model import MAX_INPUT_BYTES, NULL, Mode, Run, Scope
 
 
@@ -81,7 +81,8 @@ async def redrive(request: Request, services: Services) -> Answer:
 
 
 def _check(asked: RunRequest, request: Request) -> None:
-    _check_reference(asked.function_id)
+    if not is_run_reference(asked.function_id):
+        raise _no_function(asked.function_id)
     # Only a body that is larger than the largest input can hold one that is too large.
     if len(request.body) > MAX_INPUT_BYTES and asked.input is not UNSET and len(bytes(asked.input)) > MAX_INPUT_BYTES:
         raise TooLarge(
@@ -92,15 +93,19 @@ def _check(asked: RunRequest, request: Request) -> None:
 
 def _check_reference(reference: str) -> None:
     if not is_function_reference(reference):
-        raise FunctionNotFound(f"there is no function {reference[:80]!r}.", hint="GET /functions lists them.")
+        raise _no_function(reference)
+
+
+def _no_function(reference: str) -> FunctionNotFound:
+    return FunctionNotFound(f"there is no function {reference[:80]!r}.", hint="GET /functions lists them.")
 
 
 async def _check_runnable(reference: str, functions: frozenset[str], tenant: str, services: Services) -> None:
     """Raise `ScopeMissing` for any function but these, whether it is there or not."""
-    name = reference
+    name = reference.partition(":")[0]
     if name not in functions:
         with suppress(FunctionNotFound):
-            name = (await services.resource_manager.get(reference, tenant=tenant)).name
+            name = (await services.resource_manager.get(name, tenant=tenant)).name
     if name not in functions:
         raise ScopeMissing(f"this key may run {', '.join(sorted(functions))} only.", hint="Ask for another key.")
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
+from nanogrid.aliases import Aliases
 from nanogrid.dispatcher import Dispatcher
 from nanogrid.key_ring import KeyRing
 from nanogrid.ports import LogFeed
@@ -17,6 +18,7 @@ class Services(Struct, frozen=True):
     resource_manager: ResourceManager
     dispatcher: Dispatcher
     log_feed: LogFeed
+    aliases: Aliases
     key_ring: KeyRing
     quotas: Quotas
     #: The metrics in Prometheus' text format, fresh.

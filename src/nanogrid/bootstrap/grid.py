@@ -11,6 +11,7 @@ from typing import NamedTuple
 from prometheus_client import generate_latest
 
 from nanogrid import __version__
+from nanogrid.aliases import Aliases
 from nanogrid.api.auth import Auth
 from nanogrid.api.services import Services
 from nanogrid.archive import Limits
@@ -30,7 +31,7 @@ from nanogrid.observe import Log, Metrics, make_log
 from nanogrid.ports import SandboxPool, TaskQueue
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
-from nanogrid.worker import DirectRuns, Worker
+from nanogrid.worker import DirectRuns, Worker, warm
 
 #: How long a request may wait for its run on one machine, in seconds.
 _MAX_WAIT_S = 900.0
@@ -207,6 +208,8 @@ def _services(
     metrics: Metrics,
     stopping: asyncio.Event,
 ) -> Services:
+    warmed = partial(warm, sandboxes.pool, clock)
+    aliases = Aliases(backend.record_store, backend.registry, clock, warm=warmed)
     return Services(
         resource_manager=ResourceManager(
             backend.registry,
@@ -216,6 +219,7 @@ def _services(
             why_not=sandboxes.driver.why_not,
             limits=Limits(zip_bytes=config.max_archive_bytes),
             check_room=owners.quotas.check_room,
+            warm=warmed,
         ),
         dispatcher=Dispatcher(
             backend.registry,
@@ -227,8 +231,10 @@ def _services(
             max_wait_s=_MAX_WAIT_S,
             fast_path=direct,
             admit_run=owners.quotas.admit_run,
+            resolve=aliases.resolve,
         ),
         log_feed=backend.log_feed,
+        aliases=aliases,
         key_ring=owners.key_ring,
         quotas=owners.quotas,
         metrics_text=partial(_metrics_text, backend.task_queue, direct, metrics),
