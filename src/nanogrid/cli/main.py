@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nanogrid.cli import aws, backup, bench, deploy, doctor, functions, grid, images, keys, runs, up
+from nanogrid.cli import aws, backup, bench, deploy, doctor, functions, grid, images, keys, runs, up, versions
 from nanogrid.cli.exits import ExitCode, exit_code
 from nanogrid.cli.render import clean, make_console
 from nanogrid.cli.session import Session, session_of
@@ -32,6 +32,11 @@ _COMMANDS: list[tuple[str, Callable[..., None], str]] = [
     ("functions", functions.functions, "Functions"),
     ("rm", functions.remove, "Functions"),
     ("logs", functions.logs, "Functions"),
+    ("versions", versions.versions, "Functions"),
+    ("rollback", versions.rollback, "Functions"),
+    ("alias set", versions.set_alias, "Functions"),
+    ("alias list", versions.list_aliases, "Functions"),
+    ("alias rm", versions.remove_alias, "Functions"),
     ("run", runs.run, "Runs"),
     ("runs", runs.runs, "Runs"),
     ("show", runs.show, "Runs"),
@@ -47,7 +52,11 @@ _COMMANDS: list[tuple[str, Callable[..., None], str]] = [
     ("aws logs", aws.logs, "AWS"),
     ("aws destroy", aws.destroy, "AWS"),
 ]
-_GROUPS = {"keys": "Make, list and revoke keys.", "aws": "The same grid in your AWS account."}
+_GROUPS = {
+    "alias": "Names for versions: run NAME:ALIAS.",
+    "keys": "Make, list and revoke keys.",
+    "aws": "The same grid in your AWS account.",
+}
 
 
 def make_app(

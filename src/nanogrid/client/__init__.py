@@ -10,9 +10,19 @@ from nanogrid.client.errors import (
     RunUnsuccessful,
     WaitTimedOut,
 )
-from nanogrid.client.records import DeadLetterInfo, FunctionInfo, KeyInfo, LogEntry, NewKey, QuotaInfo, RunInfo
+from nanogrid.client.records import (
+    AliasInfo,
+    DeadLetterInfo,
+    FunctionInfo,
+    KeyInfo,
+    LogEntry,
+    NewKey,
+    QuotaInfo,
+    RunInfo,
+)
 
 __all__ = [
+    "AliasInfo",
     "AsyncClient",
     "BlockingHandle",
     "Client",

@@ -1,4 +1,4 @@
-"""What the SDK does besides deploying and running: keys, quotas."""
+"""What the SDK does besides deploying and running: versions, aliases, keys, quotas."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
@@ -10,7 +10,7 @@ import msgspec
 
 from nanogrid.client.channel import Channel
 from nanogrid.client.messages import decoded
-from nanogrid.client.records import KeyInfo, Listing, NewKey, QuotaInfo
+from nanogrid.client.records import AliasInfo, FunctionInfo, KeyInfo, Listing, NewKey, QuotaInfo
 from nanogrid.model import Scope
 
 T = TypeVar("T")
@@ -22,6 +22,41 @@ class Administration:
     """A part of `AsyncClient`."""
 
     _channel: Channel
+
+    async def versions(self, name: str) -> list[FunctionInfo]:
+        """All versions, latest first. Raises `FunctionNotFound`."""
+        return decoded(await self._get(function_path(name) + "/versions", {}), Listing[FunctionInfo]).items
+
+    async def rollback(self, name: str, version: int | None = None) -> FunctionInfo:
+        """Make a new version that is as that one, or as the one before the latest; warm before it is the latest.
+
+        Raises `FunctionNotFound`, `InvalidField`, `VersionBroken`, `RevisionConflict`.
+        """
+        body = {} if version is None else {"version": version}
+        return decoded(await self._send("POST", function_path(name) + "/rollback", body), FunctionInfo)
+
+    async def code(self, name: str, *, version: int | None = None) -> bytes:
+        """The code of that version or the latest, as a zip archive. Raises `FunctionNotFound`."""
+        query = {} if version is None else {"version": version}
+        return (await self._get(function_path(name) + "/code", query)).content
+
+    async def aliases(self, name: str) -> list[AliasInfo]:
+        """The function's aliases. Raises `FunctionNotFound`."""
+        return decoded(await self._get(function_path(name) + "/aliases", {}), Listing[AliasInfo]).items
+
+    async def set_alias(
+        self, name: str, alias: str, version: int, *, weights: Mapping[int, float] | None = None
+    ) -> AliasInfo:
+        """Let `name:alias` run that version, and other versions with these shares of runs, once all are warm.
+
+        Raises `FunctionNotFound`, `InvalidField`, `VersionBroken`, `RevisionConflict`.
+        """
+        body = {"version": version, "weights": dict(weights or {})}
+        return decoded(await self._send("PUT", _alias_path(name, alias), body), AliasInfo)
+
+    async def delete_alias(self, name: str, alias: str) -> None:
+        """Let the alias mean nothing any more. Raises `FunctionNotFound`, `AliasNotFound`."""
+        await self._channel.request("DELETE", _alias_path(name, alias))
 
     async def create_key(
         self,
@@ -102,6 +137,10 @@ class Administration:
 def function_path(name: str) -> str:
     """Where a function is, by name or id."""
     return f"/functions/{_quoted(name)}"
+
+
+def _alias_path(name: str, alias: str) -> str:
+    return f"{function_path(name)}/aliases/{_quoted(alias)}"
 
 
 def run_path(run_id: str) -> str:

@@ -23,7 +23,7 @@ from nanogrid.client.errors import WaitTimedOut
 from nanogrid.client.guess import make_plan, plan_name
 from nanogrid.client.mapping import Window, each
 from nanogrid.client.messages import decoded, run_body
-from nanogrid.client.records import DeadLetterInfo, FunctionInfo, Listing, LogEntry, LogLines, RunInfo
+from nanogrid.client.records import DeadLetterInfo, FunctionInfo, LogEntry, LogLines, RunInfo
 from nanogrid.errors import FunctionNotFound, NameTaken, NanoGridError
 from nanogrid.model import Mode, Network, RunStatus
 
@@ -156,10 +156,6 @@ class AsyncClient(Administration):
         """The function, at that version or the latest. Raises `FunctionNotFound`."""
         query = {} if version is None else {"version": version}
         return decoded(await self._get(function_path(name), query), FunctionInfo)
-
-    async def versions(self, name: str) -> list[FunctionInfo]:
-        """All versions, latest first. Raises `FunctionNotFound`."""
-        return decoded(await self._get(function_path(name) + "/versions", {}), Listing[FunctionInfo]).items
 
     async def delete(self, name: str) -> None:
         """Remove the function with all its versions. Raises `FunctionNotFound`."""

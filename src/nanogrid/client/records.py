@@ -104,6 +104,18 @@ class RunInfo(Record, frozen=True, kw_only=True):
         )
 
 
+class AliasInfo(Record, frozen=True, kw_only=True):
+    """A name for a version, or for shares of several."""
+
+    alias: str
+    version: int
+    #: Which share of runs goes to which other version.
+    weights: dict[int, float] = {}
+    updated_at: datetime
+    #: How many milliseconds it waited for its versions to be warm; None where nobody waited.
+    warm_ms: float | None = None
+
+
 class NewKey(Key, frozen=True, kw_only=True):
     """A key that was made just now."""
 
