@@ -74,7 +74,7 @@ def archive() -> bytes:
 
 def parsed(command: str) -> dict:
     """What a curl command would send, as arguments for httpx."""
-    words = shlex.split(command.replace("\\\n", " "))[1:]
+    words = shlex.split(command.replace("\\\n", " ").partition(" > ")[0])[1:]
     sent: dict = {"method": "GET", "url": "", "headers": {}, "data": {}, "files": {}, "content": None}
     while words:
         word = words.pop(0)
