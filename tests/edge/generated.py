@@ -165,7 +165,7 @@ def _objects(schema: Json, document: Json) -> st.SearchStrategy[Json]:
 
     optional = st.lists(st.sampled_from(sorted(properties)), max_size=3, unique=True)
     # A deployment without code leads nowhere, though the schema cannot say so.
-    needed = {*required, "source"} if "name" in required else {*required}
+    needed = {*required, "source"} if "source" in properties and "name" in required else {*required}
     missing = st.sampled_from([[]] * 9 + [sorted(needed)[:1]])
     known = st.builds(lambda more, less: sorted({*needed, *more} - {*less}), optional, missing).flatmap(chosen)
     unknown = st.sampled_from([{}] * 15 + [{"x": 1}, {"": None}, {"Name": ""}, {"\0": []}])
