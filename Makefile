@@ -61,3 +61,17 @@ soak: .venv/.made-dev ## the model test with a million steps, or so many: STEPS=
 
 reliability-report: .venv/.made-dev ## measure what docs/reliability.md promises, and write its table; or some: ROWS="kills leaks"
 	@.venv/bin/python tests/chaos/report.py $(ROWS)
+
+.PHONY: bench bench-docs bench-guard bench-peers
+bench: .venv/.made-dev ## workloads W1 to W11 beside the machine's limits; OPTIONS="--only W1,W5 --rounds 1", or --force
+	.venv/bin/python benchmarks/run.py $(OPTIONS)
+
+bench-peers: .venv/.made-dev ## the same handler on what the registries hold of NanoGrid's kind, in interleaved rounds
+	.venv/bin/python benchmarks/compare.py $(OPTIONS)
+
+bench-guard: .venv/.made-dev ## whether a run has become dearer than benchmarks/guard.json allows
+	.venv/bin/python benchmarks/guard.py $(OPTIONS)
+
+bench-docs: ## measure everything anew, and write the tables and the chart of docs/performance.md
+	$(MAKE) bench OPTIONS="--write-docs $(OPTIONS)"
+	$(MAKE) bench-peers OPTIONS="--write-docs $(OPTIONS)"

@@ -88,7 +88,7 @@ class RunFigures(Collector):
 
     def __init__(self) -> None:
         """Nothing has run yet."""
-        self._ended = dict.fromkeys((status for status in RunStatus if status.ended), 0)
+        self._ended: dict[RunStatus, int] = {}
         self._failed: dict[ErrorKind, int] = {}
         self._duration = _Times("nanogrid_run_duration_seconds", "Time in the handler.")
         self._queued = _Times("nanogrid_run_queued_seconds", "Time from acceptance to the handler.")
@@ -100,7 +100,7 @@ class RunFigures(Collector):
     def add(self, outcome: Outcome) -> None:
         """Count a run that has ended."""
         usage = outcome.usage
-        self._ended[outcome.status] += 1
+        self._ended[outcome.status] = self._ended.get(outcome.status, 0) + 1
         self._duration.add(usage.duration_ms / 1000)
         self._queued.add(usage.queued_ms / 1000)
         if usage.cold_start:

@@ -16,7 +16,7 @@ from nanogrid.api.auth import Auth
 from nanogrid.api.services import Services
 from nanogrid.archive import Limits
 from nanogrid.backends.local import LocalBackend, open_local
-from nanogrid.bootstrap.preparation import allow_descriptors, make_data_folder, stop_on_signal
+from nanogrid.bootstrap.preparation import allow_descriptors, make_data_folder, rarely_collect, stop_on_signal
 from nanogrid.bootstrap.sandboxes import Sandboxes, open_sandboxes
 from nanogrid.bootstrap.tracing import open_tracing
 from nanogrid.clock import Clock
@@ -71,6 +71,7 @@ async def serve(config: Config, *, on_ready: Callable[[Started], None]) -> None:
     """
     stop = stop_on_signal()
     async with open_grid(config) as started:
+        rarely_collect()
         on_ready(started)
         await stop.wait()
 

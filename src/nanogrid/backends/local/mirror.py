@@ -108,7 +108,7 @@ class Mirror(Generic[V]):
             self._timer.cancel()
             self._timer = None
         if self._next is None:
-            self._next = self._database.submit(self._seal, self._settle)
+            self._next = self._database.submit(self._seal, self._settle, size=self._sealed)
         return self._next
 
     def _seal(self) -> Callable[[sqlite3.Connection], None]:
@@ -116,6 +116,9 @@ class Mirror(Generic[V]):
         self._current, self._next = self._next, None
         changes = self._flying.changes
         return lambda connection: self._save(connection, changes)
+
+    def _sealed(self) -> int:
+        return len(self._flying.changes) if self._flying is not None else 0
 
     def _settle(self, flush: asyncio.Future[None]) -> None:
         flown, self._flying, self._current = self._flying, None, None
