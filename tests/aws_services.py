@@ -49,6 +49,16 @@ class Redis:
             while asking.connect_ex(("127.0.0.1", self.port)) != 0:
                 time.sleep(0.01)
 
+    def ensure(self) -> None:
+        if self._process is None:
+            self.start()
+
+    def forget(self) -> None:
+        """Lose everything, as FLUSHALL does."""
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            connection.sendall(b"FLUSHALL\r\n")
+            connection.recv(100)
+
     def stop(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
