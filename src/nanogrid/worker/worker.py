@@ -348,8 +348,8 @@ class Worker:
         """Extend every lease at a third of its time; end what is no longer ours, or cancelled behind our back."""
         while True:
             await self._clock.sleep(self._task_queue.lease_s / 3)
-            for lease, task in list(self._held.values()):
-                await self._extend(lease, task)
+            # Together, so that a queue elsewhere can be asked in batches.
+            await asyncio.gather(*(self._extend(lease, task) for lease, task in list(self._held.values())))
 
     async def _extend(self, lease: Lease, task: asyncio.Task[None]) -> None:
         run_id = lease.task.run_id
