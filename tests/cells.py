@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import nanogrid
 from nanogrid.clock import Clock
 from nanogrid.model import Function, Network
 from nanogrid.sandbox.bubblewrap import BubblewrapDriver
@@ -54,8 +56,8 @@ SYSTEM_PYTHON = Path("/usr/bin/python3.11")
 
 
 def write_runtimes(folder: Path, program: str = OBEDIENT) -> Path:
-    """A folder of runtimes, all of them this program."""
-    folder.mkdir(exist_ok=True)
+    """A folder of runtimes, all of them this program; the zygote that forks them is the real one."""
+    shutil.copytree(Path(nanogrid.__file__).parent / "runtimes", folder, dirs_exist_ok=True)
     for name in ("python.py", "command.py"):
         (folder / name).write_text(program)
     return folder
@@ -67,12 +69,12 @@ def open_test_machine(data: Path, *, program: str = OBEDIENT, **options: Any) ->
 
 
 def make_driver(kind: str, machine: Machine, **options: Any) -> LocalDriver:
-    """A driver that hands out bare cells instead of guarded ones."""
+    """A driver that hands out bare cells instead of guarded ones; of kind "zygote" it forks them."""
     offer = find_interpreters(machine.identities.reader, search_path="")
     if kind == "process":
         return ProcessDriver(machine, offer, lambda cell: cell)
     options.setdefault("bwraps", find_bwraps(os.environ["PATH"]))
-    return BubblewrapDriver(machine, offer, lambda cell: cell, **options)
+    return BubblewrapDriver(machine, offer, lambda cell: cell, fork=kind == "zygote", **options)
 
 
 @asynccontextmanager

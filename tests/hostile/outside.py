@@ -18,6 +18,8 @@ SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S10
 MARKS = {"planted", "bomb", "neighbour", "residue", "disk", "hole", "core"}
 #: Most descriptors that the server may hold for one sandbox: channel, log pipe, process handles.
 DESCRIPTORS_EACH = 8
+#: The name of a process that sandboxes are forks of; it is none itself, and is there as long as the grid.
+ZYGOTE = "zygote"
 #: What the engine mounts for containers, in everybody's sight: those of other grids come and go as well.
 ENGINES_OWN = "/docker/"
 
@@ -55,7 +57,9 @@ class View:
 def look(pid: int, data: Path, driver: str) -> View:
     """The machine as it is now, around the server with that process id."""
     children = _children()
+    forked_from = {child for child in children[pid] if _name(child) == ZYGOTE}
     outermost = [child for child in (_containers(data) if driver == "docker" else children[pid]) if _lives(child)]
+    outermost = [child for child in outermost if child not in forked_from]
     sandboxes = {child: len(below(child, children)) for child in outermost}
     inside = {process for child in outermost for process in below(child, children)}
     # Containers of all grids share one user, and what runs in one ends with it: there the user tells nothing.
@@ -63,7 +67,8 @@ def look(pid: int, data: Path, driver: str) -> View:
     return View(
         sandboxes=sandboxes,
         orphans=frozenset(process for process in _processes() if _block(process) in blocks and _lives(process))
-        - inside,
+        - inside
+        - forked_from,
         descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
         mounts=frozenset(_mounts(pid, [data, workspace(data)])),
         files=frozenset(_left_behind()),
@@ -126,6 +131,18 @@ def _children() -> dict[int, list[int]]:
 
 def _parent(pid: int) -> int:
     return int(_stat(pid)[1])
+
+
+def zygotes(pid: int) -> list[int]:
+    """The processes that sandboxes of the server with that process id are forks of."""
+    return [child for child in _children()[pid] if _name(child) == ZYGOTE]
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _lives(pid: int) -> bool:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from outside import look, tree
+from outside import look, tree, zygotes
 from posture import posture
 
 HERE = Path(__file__).parent
@@ -51,6 +51,18 @@ def test_sandboxes_share_no_namespace_with_each_other(attacked):
 
     assert len(runtimes) > 1
     assert len(set(namespaces)) == len(namespaces)
+
+
+def test_what_sandboxes_are_forks_of_is_no_root_and_sees_nothing_of_the_platform(attacked):
+    (zygote,) = zygotes(attacked.grid.pid)
+    seen = posture(zygote)
+
+    assert seen["runs as root"] is False
+    assert seen["no_new_privs"] == "1"
+    assert set(seen["namespaces of its own"]) >= {"ipc", "mnt", "net", "user", "uts"}
+    assert seen["descriptors"] == {"/dev/null": 2, "pipe": 2, "socket": 1}
+    assert seen["environment"] == ["PWD"]
+    assert not Path(f"/proc/{zygote}/root{attacked.grid.data}").exists()
 
 
 def _sandboxes(attacked) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""How cells are started and ended, whatever their walls; tried with both kinds."""
+"""How cells are started and ended, whatever their walls; tried with all kinds."""
 
 import asyncio
 from pathlib import Path
@@ -10,10 +10,10 @@ from nanogrid.errors import RuntimeUnavailable, SandboxUnavailable
 from nanogrid.model import Network
 from waiting import until
 
-either_kind = pytest.mark.parametrize("kind", ["bubblewrap", "process"])
+any_kind = pytest.mark.parametrize("kind", ["bubblewrap", "zygote", "process"])
 
 
-@either_kind
+@any_kind
 async def test_a_cancelled_create_leaves_nothing(kind: str) -> None:
     async with started_driver(kind) as driver:
         creating = asyncio.create_task(driver.create(driver.runtimes()[0], Network.NONE))
@@ -25,7 +25,7 @@ async def test_a_cancelled_create_leaves_nothing(kind: str) -> None:
         assert _listing(driver._machine.workspace.slots) == []
 
 
-@either_kind
+@any_kind
 async def test_many_cells_leave_no_descriptor_behind(kind: str) -> None:
     async with started_driver(kind) as driver:
         await _create_and_kill(driver)
@@ -36,14 +36,14 @@ async def test_many_cells_leave_no_descriptor_behind(kind: str) -> None:
         assert _open_descriptors() == before
 
 
-@either_kind
+@any_kind
 async def test_an_unknown_runtime_is_refused_with_what_there_is(kind: str) -> None:
     async with started_driver(kind) as driver:
         with pytest.raises(RuntimeUnavailable, match=r"It offers: .*command"):
             await driver.create("cobol", Network.NONE)
 
 
-@either_kind
+@any_kind
 async def test_a_runtime_that_dies_at_once_is_an_error_with_its_last_words(kind: str) -> None:
     program = "import sys; sys.exit('I give up')"
     async with started_driver(kind, machine={"program": program}) as driver:

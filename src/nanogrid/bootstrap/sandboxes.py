@@ -79,7 +79,7 @@ async def open_sandboxes(
         )
         await pool.start()
         try:
-            yield Sandboxes(driver=driver, pool=pool, kind=kind, notes=ground.notes)
+            yield Sandboxes(driver=driver, pool=pool, kind=kind, notes=[*ground.notes, *_notes(driver)])
         finally:
             await pool.close()
             await cache.close()
@@ -121,6 +121,10 @@ def _machine(config: Config, clock: Clock) -> tuple[Machine, Offer]:
 
 def _half_the_machine_mb() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 // 1024**2
+
+
+def _notes(driver: SandboxDriver) -> list[str]:
+    return driver.notes() if isinstance(driver, BubblewrapDriver) else []
 
 
 def _unused(offer: Offer) -> list[str]:

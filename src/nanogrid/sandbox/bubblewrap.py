@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,17 +14,21 @@ from nanogrid.model import Network
 from nanogrid.ports import Sandbox
 from nanogrid.sandbox import processes
 from nanogrid.sandbox.access import can_execute
-from nanogrid.sandbox.bubblewrap_policy import CODE, RUNTIMES, Walls, arguments
+from nanogrid.sandbox.bubblewrap_policy import arguments
 from nanogrid.sandbox.bubblewrap_probe import explain, look_at_host, outcome_of
 from nanogrid.sandbox.cell import Cell
-from nanogrid.sandbox.cgroups import Cgroup
+from nanogrid.sandbox.cgroups import Cgroup, doors_of
 from nanogrid.sandbox.child import Watched
 from nanogrid.sandbox.interpreters import Interpreter, Offer, Rejected
 from nanogrid.sandbox.local_cell import Launched, LocalCell
 from nanogrid.sandbox.local_driver import LocalDriver, MakeCell
 from nanogrid.sandbox.machine import Machine
 from nanogrid.sandbox.spawner import Order, open_data, open_ends, open_pipe, start
+from nanogrid.sandbox.view import CODE, RUNTIMES, Walls
 from nanogrid.sandbox.workspace import Slot, publish, remove_tree
+from nanogrid.sandbox.zygote import ZygoteFailed
+from nanogrid.sandbox.zygote_cell import ZygoteCell, tell_senders
+from nanogrid.sandbox.zygotes import Zygotes
 
 #: How long bwrap may take to end when the runtime has; its exit status tells how that went. In seconds.
 _FOLLOWS_WITHIN_S = 0.3
@@ -32,6 +37,8 @@ _ENDS_WITHIN_S = 1.0
 #: bwrap's exit status for a signal inside is this and the signal's number.
 _SIGNAL_BASE = 128
 _INFO_BYTES = 4096
+#: A sandbox is started without a zygote where so many have died over it.
+_ZYGOTES_TRIED = 2
 
 
 class _Info(msgspec.Struct):
@@ -89,7 +96,7 @@ class BubblewrapCell(LocalCell):
 
 
 class BubblewrapDriver(LocalDriver):
-    """Starts runtimes behind bubblewrap's walls; never as root."""
+    """Starts runtimes behind bubblewrap's walls, or forks them behind the same; never as root."""
 
     def __init__(
         self,
@@ -100,9 +107,11 @@ class BubblewrapDriver(LocalDriver):
         bwraps: Sequence[Path],
         seccomp: bytes | None = None,
         allow_host_network: bool = False,
+        fork: bool = True,
     ) -> None:
         """`bwraps` are tried in order. `seccomp` is a compiled filter program.
 
+        With `fork` Python sandboxes are forks of a zygote where this machine allows it; all others start on their own.
         `allow_host_network` gives functions with network `outbound` this machine's own network, loopback included.
         """
         super().__init__(machine, offer, make_guard)
@@ -110,6 +119,12 @@ class BubblewrapDriver(LocalDriver):
         self._seccomp = seccomp
         self._allow_host_network = allow_host_network
         self._bwrap = Path()
+        self._zygotes = Zygotes(machine, seccomp=seccomp, enabled=fork)
+
+    async def close(self) -> None:
+        """See the port."""
+        await self._machine.spawner.do(self._zygotes.close)
+        await super().close()
 
     async def prove(self) -> None:
         """Start every interpreter behind the walls, and keep those that run. Raises `SandboxUnavailable`."""
@@ -128,17 +143,50 @@ class BubblewrapDriver(LocalDriver):
 
     def launch(self, interpreter: Interpreter, network: Network, slot: Slot, cgroup: Cgroup | None) -> MakeCell:
         """See `LocalDriver`."""
+        _refuse_root(slot)
+        forked = self._fork(interpreter, slot, cgroup) if network is Network.NONE else None
+        return forked or self._start_alone(interpreter, network, slot, cgroup)
+
+    def prepare_launches(self) -> None:
+        """Have a zygote for each Python."""
+        for interpreter in self._offer.interpreters:
+            self._zygotes.ready(interpreter)
+
+    def notes(self) -> list[str]:
+        """What is slower here than it could be, and why; a line each."""
+        return self._zygotes.failures()
+
+    def describe(self) -> list[str]:
+        """See `LocalDriver`."""
+        return [f"bwrap: {self._bwrap}", *self._zygotes.describe(), *super().describe()]
+
+    def _fork(self, interpreter: Interpreter, slot: Slot, cgroup: Cgroup | None) -> MakeCell | None:
+        """A cell from the interpreter's zygote; None where there is none, or where two in a row have died over it."""
+        for _ in range(_ZYGOTES_TRIED):
+            with suppress(ZygoteFailed):
+                return self._fork_once(interpreter, slot, cgroup)
+        return None
+
+    def _fork_once(self, interpreter: Interpreter, slot: Slot, cgroup: Cgroup | None) -> MakeCell | None:
+        with open_ends() as ends, doors_of(cgroup) as doors:
+            tell_senders(ends.control)
+            forked = self._zygotes.fork(interpreter, slot, [ends.inner_control.fileno(), ends.inner_output, *doors])
+            if forked is None:
+                ends.close_outer()
+                return None
+            launched = Launched(slot=slot, process=forked, ends=ends, cgroup=cgroup)
+        return partial(ZygoteCell, self._machine, launched, self.forget, apart=True)
+
+    def _start_alone(self, interpreter: Interpreter, network: Network, slot: Slot, cgroup: Cgroup | None) -> MakeCell:
+        """A cell whose runtime is started anew."""
         with open_ends() as ends, open_pipe() as (info, inner_info):
             control = ends.inner_control.fileno()
             walls = self._walls(interpreter, network, slot)
             command = ["--info-fd", str(inner_info), "--", *interpreter.command(RUNTIMES, control)]
-            process = self._start(walls, command, slot, ends.inner_output, [control, inner_info])
+            with self._machine.inside(cgroup):
+                process = self._start(walls, command, slot, ends.inner_output, [control, inner_info])
             launched = Launched(slot=slot, process=process, ends=ends, cgroup=cgroup)
         return partial(BubblewrapCell, self._machine, launched, info, self.forget)
-
-    def describe(self) -> list[str]:
-        """See `LocalDriver`."""
-        return [f"bwrap: {self._bwrap}", *super().describe()]
 
     def _walls(self, interpreter: Interpreter, network: Network, slot: Slot) -> Walls:
         workspace = self._machine.workspace

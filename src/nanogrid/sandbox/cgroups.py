@@ -69,6 +69,10 @@ class Cgroup:
             (folder / self._files.threads).write_text("0")
         return True
 
+    def open_doors(self) -> list[int]:
+        """Descriptors, to each of which a process writes 0 to move in, whoever it is. Raises `OSError`."""
+        return [os.open(folder / (self._files.threads or "cgroup.procs"), os.O_WRONLY) for folder in self.folders]
+
     def attach(self, pid: int) -> None:
         """Move the process in, if it was not born inside. Raises `OSError` where it is gone."""
         if pid not in self.members():
@@ -102,6 +106,17 @@ class Cgroup:
     def remove(self) -> bool:
         """Remove the group if it is empty; False asks for another try, for the kernel lags behind the last exit."""
         return all(_removed(folder) for folder in self.folders)
+
+
+@contextlib.contextmanager
+def doors_of(cgroup: Cgroup | None) -> Iterator[list[int]]:
+    """See `Cgroup.open_doors`; none where there is no group. Raises `OSError`."""
+    doors = [] if cgroup is None else cgroup.open_doors()
+    try:
+        yield doors
+    finally:
+        for door in doors:
+            os.close(door)
 
 
 class Cgroups:

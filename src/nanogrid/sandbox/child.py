@@ -3,9 +3,20 @@
 import asyncio
 import os
 import signal
-import subprocess
+from typing import Protocol
 
 from nanogrid.sandbox import processes
+
+
+class Process(Protocol):
+    """A child of this process, as `subprocess.Popen` is one."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def wait(self) -> int:
+        """Its exit code, as soon as it has ended; a negative code is a signal's number."""
 
 
 class Watched:
@@ -47,7 +58,7 @@ class Watched:
 class Child(Watched):
     """A process of our own, which never stays a zombie."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: Process) -> None:
         """See `Watched`."""
         super().__init__(process.pid)
         self._process = process

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from nanogrid.model import Function
 from nanogrid.sandbox import limits, processes
 from nanogrid.sandbox.cell import Cell, Ending
 from nanogrid.sandbox.cgroups import Cgroup
-from nanogrid.sandbox.child import Child, Watched, readable
+from nanogrid.sandbox.child import Child, Process, Watched, readable
 from nanogrid.sandbox.machine import Machine
 from nanogrid.sandbox.memory_watch import Ceiling
 from nanogrid.sandbox.spawner import Ends
@@ -37,7 +36,7 @@ class Launched:
     """A process that has just been started for a cell, with our ends of its connections."""
 
     slot: Slot
-    process: subprocess.Popen[bytes]
+    process: Process
     ends: Ends
     cgroup: Cgroup | None
 
@@ -106,8 +105,11 @@ class LocalCell(Cell):
             raise SandboxUnavailable(f"the runtime ended before it was up; it said: {self._last_words()}")
         self._runtime = self.find_runtime()
 
-    def confine(self) -> None:
-        """Set every limit that does not depend on the function. Blocks. Raises `SandboxUnavailable`."""
+    async def confine(self) -> None:
+        """Set every limit that does not depend on the function. Raises `SandboxUnavailable`."""
+        await asyncio.to_thread(self._confine)
+
+    def _confine(self) -> None:
         try:
             limits.confine(self.runtime, self._machine.limits, self.slot.identity, count_processes=self._apart)
             if self._cgroup is not None:

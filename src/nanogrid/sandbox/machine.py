@@ -4,7 +4,7 @@ import heapq
 import itertools
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
 
@@ -67,7 +67,7 @@ class Machine:
 
     @contextmanager
     def new_cgroup(self) -> Iterator[Cgroup | None]:
-        """A group for the cell that this thread is about to start, or None where this grid does without.
+        """A group for a cell that is about to be started, or None where this grid does without.
 
         It is removed where the start fails. Raises `OSError`.
         """
@@ -77,11 +77,16 @@ class Machine:
         name = f"cell-{next(self._cgroup_names)}"
         cgroup = self.cgroups.create(name, max_processes=self.limits.max_processes)
         try:
-            with self.cgroups.inside(cgroup):
-                yield cgroup
+            yield cgroup
         except BaseException:
             cgroup.remove()
             raise
+
+    def inside(self, cgroup: Cgroup | None) -> AbstractContextManager[None]:
+        """What this thread starts meanwhile is born in the group, if there is one. Raises `OSError`."""
+        if cgroup is None or isinstance(self.cgroups, CgroupUnavailable):
+            return nullcontext()
+        return self.cgroups.inside(cgroup)
 
     def prepare(self) -> None:
         """End what a crashed grid left, remove what it had, and lay the workspace out. Blocks."""

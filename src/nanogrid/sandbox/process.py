@@ -84,5 +84,7 @@ class ProcessDriver(LocalDriver):
                 identity=slot.identity,
                 descriptors=[control],
             )
-            launched = Launched(slot=slot, process=start(order, ends.inner_output), ends=ends, cgroup=cgroup)
+            with self._machine.inside(cgroup):
+                process = start(order, ends.inner_output)
+            launched = Launched(slot=slot, process=process, ends=ends, cgroup=cgroup)
         return partial(ProcessCell, self._machine, launched, self.forget)

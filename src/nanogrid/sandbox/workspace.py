@@ -75,16 +75,20 @@ class Workspace:
         """An empty slot; whatever lay there is removed."""
         folder = self.slots / str(number)
         slot = Slot(number=number, folder=folder, code=folder / "code", tmp=folder / "tmp", identity=identity)
-        remove_tree(folder)
-        folder.mkdir()
-        for inner in (slot.code, slot.tmp):
-            inner.mkdir()
-        slot.code.chmod(0o755)
+        # Past pathlib: each sandbox waits for this.
+        place, code, tmp = str(folder), str(slot.code), str(slot.tmp)
+        try:
+            os.mkdir(place)  # noqa: PTH102
+        except FileExistsError:
+            remove_tree(folder)
+            os.mkdir(place)  # noqa: PTH102
+        os.mkdir(code)  # noqa: PTH102
+        os.mkdir(tmp)  # noqa: PTH102
         if identity is not None:
-            os.chown(folder, -1, identity.gid)
-            os.chown(slot.tmp, identity.uid, identity.gid)
-        slot.tmp.chmod(0o700)
-        folder.chmod(0o710)
+            os.chown(place, -1, identity.gid)
+            os.chown(tmp, identity.uid, identity.gid)
+        for path, mode in ((code, 0o755), (tmp, 0o700), (place, 0o710)):
+            os.chmod(path, mode)  # noqa: PTH101
         return slot
 
     def sweep(self) -> None:
