@@ -8,6 +8,7 @@ from prometheus_client import generate_latest
 from nanogrid.errors import CodeNotFound, SandboxBroken, SandboxUnavailable
 from nanogrid.model import ErrorKind, Network, RunError
 from nanogrid.ports import Claim
+from nanogrid.sandbox.demand import MOST_SPARES
 from open_pool import function, opened
 
 INIT_FAILED = RunError(kind=ErrorKind.INIT_FAILED, type="ImportError", message="no module named x")
@@ -587,3 +588,49 @@ async def test_nothing_is_remembered_of_functions_that_are_gone():
         ledger = box.pool._inventory._ledger
 
         assert (ledger.shelves, ledger.quotas, ledger.residents, ledger.budget.mb) == ({}, {}, {}, 0.0)
+
+
+# How many spares
+
+
+async def test_after_a_burst_as_many_spares_are_kept_as_it_asked_for():
+    async with opened(spares=2, runtimes=["python3.11"]) as box:
+        claims = await asyncio.gather(*(box.claim(function(name)) for name in "abcdef"))
+        for claim in claims:
+            box.pool.release(claim)
+        await box.pass_time(1)
+
+        assert box.census == {"warm": 6, "spare": 5}
+
+
+async def test_spares_for_a_burst_go_when_none_comes_again():
+    async with opened(spares=2, runtimes=["python3.11"]) as box:
+        await asyncio.gather(*(box.claim(function(name)) for name in "abcdef"))
+        await box.pass_time(120)
+
+        assert box.census == {"busy": 6, "spare": 2}
+
+
+async def test_calls_one_after_the_other_need_no_more_spares():
+    async with opened(spares=2, runtimes=["python3.11"]) as box:
+        for name in "abcdef":
+            box.pool.release(await box.claim(function(name)))
+            await box.pass_time(1)
+
+        assert box.census == {"warm": 6, "spare": 2}
+
+
+async def test_no_burst_raises_the_spares_above_their_most():
+    async with opened(spares=1, runtimes=["python3.11"]) as box:
+        await asyncio.gather(*(box.claim(function(f"f{number}")) for number in range(40)))
+        await box.pass_time(5)
+
+        assert box.census["spare"] <= MOST_SPARES
+
+
+async def test_where_no_spares_are_wanted_a_burst_leaves_none():
+    async with opened(spares=0, runtimes=["python3.11"]) as box:
+        await asyncio.gather(*(box.claim(function(name)) for name in "abcdef"))
+        await box.pass_time(2)
+
+        assert "spare" not in box.census

@@ -8,7 +8,7 @@ import pytest
 
 from nanogrid.errors import ConfigError, SandboxUnavailable
 from nanogrid.sandbox.identities import Identity
-from nanogrid.sandbox.workspace import link_tree, open_workspace, publish, remove_tree
+from nanogrid.sandbox.workspace import link_tree, make_tmp, open_workspace, publish, remove_tree
 
 _STRANGER = 1_999_999_999
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -106,6 +106,7 @@ def test_a_slot_belongs_to_its_own_user(tmp_path: Path) -> None:
     workspace = open_within(tmp_path)
     workspace.prepare(tmp_path)
     slot = workspace.open_slot(3, Identity(uid=_STRANGER, gid=_STRANGER))
+    make_tmp(slot)
     owners = [(path.stat().st_uid, path.stat().st_gid) for path in (slot.folder, slot.tmp)]
     workspace.close()
 

@@ -82,6 +82,19 @@ async def test_forks_share_no_namespace() -> None:
     assert {name for name in first if first[name] == second[name]} <= {"time", "time_for_children"}
 
 
+async def test_memory_that_a_fork_shares_does_not_count_and_what_it_takes_does() -> None:
+    async with started_driver("zygote") as driver:
+        inmate = await new_inmate(driver)
+        at_first = inmate.cell.memory_mb()
+        await inmate.run("kept = b'x' * (50 * 1024 * 1024)")
+        taken = inmate.cell.memory_mb() - at_first
+        exact = sum(map(processes.proportional_bytes, processes.family(inmate.cell._child.pid))) / 1024**2
+
+    assert at_first < 6
+    assert 48 < taken < 60
+    assert exact < 64
+
+
 # When it dies
 
 

@@ -33,7 +33,7 @@ class Inventory:
     def __init__(
         self, clock: Clock, budget: Budget, *, spares: int, runtimes: Iterable[str], starting_at_once: int
     ) -> None:
-        """Keeps `spares` for each of the runtimes, and of every kind that was called for lately."""
+        """Keeps `spares` or more for each of the runtimes, and of every kind that was called for lately."""
         self._clock = clock
         self._ledger = Ledger(clock, budget, runtimes=runtimes)
         self._spares = spares
@@ -179,8 +179,12 @@ class Inventory:
             stale = [r for r in shelf.idle if now - r.idle_since >= shelf.ttl_s or not r.sandbox.reusable]
             ledger.remove(shelf.idle, stale)
         for stock in ledger.stocks.values():
+            stock.demand.fade()
             useless = [r for r in stock.spares if not _wanted(stock, now) or not r.sandbox.reusable]
             ledger.remove(stock.spares, useless)
+            # One at a time: the next burst may come before the last has faded.
+            if len(stock.spares) > stock.demand.spares(self._spares):
+                ledger.remove(stock.spares, [stock.spares[0]])
         ledger.weigh_some()
         ledger.shrink()
         self._feed()
@@ -260,6 +264,7 @@ class Inventory:
         return True
 
     def _begin_provision(self, work: Provide) -> None:
+        self._ledger.open_stock(work.shelf.kind).demand.note(self._clock.monotonic())
         work.shelf.providing += 1
         work.shelf.quota.providing += 1
         self._ledger.steps.append(work)
@@ -285,7 +290,7 @@ class Inventory:
 
     def _short(self, stock: Stock, now: float) -> bool:
         has = len(stock.spares) + stock.starting
-        return has < self._spares and now >= stock.paused_until and _wanted(stock, now)
+        return has < stock.demand.spares(self._spares) and now >= stock.paused_until and _wanted(stock, now)
 
 
 def _wanted(stock: Stock, now: float) -> bool:

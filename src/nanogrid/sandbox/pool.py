@@ -36,6 +36,8 @@ class Pool(SandboxPool):
     ) -> None:
         """Keeps `spares` for each of the runtimes from the start, and of every kind that was called for lately.
 
+        More of them are kept where more were asked for at once; see `Demand`.
+
         `budget_mb` is what all sandboxes together may really occupy; `starting_at_once` how many start in parallel.
         """
         self._driver = driver

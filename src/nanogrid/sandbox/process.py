@@ -17,7 +17,7 @@ from nanogrid.sandbox.local_cell import Launched, LocalCell, kill_until_gone
 from nanogrid.sandbox.local_driver import LocalDriver, MakeCell
 from nanogrid.sandbox.machine import Machine
 from nanogrid.sandbox.spawner import Order, open_ends, start
-from nanogrid.sandbox.workspace import Slot
+from nanogrid.sandbox.workspace import Slot, make_tmp
 
 #: How long a killed process may take to be gone, in seconds.
 _ENDS_WITHIN_S = 1.0
@@ -73,6 +73,7 @@ class ProcessDriver(LocalDriver):
 
     def launch(self, interpreter: Interpreter, network: Network, slot: Slot, cgroup: Cgroup | None) -> MakeCell:
         """See `LocalDriver`."""
+        make_tmp(slot)
         with open_ends() as ends:
             control = ends.inner_control.fileno()
             command = interpreter.command(self._machine.workspace.runtimes, control)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from nanogrid.model import Function, Network, RunError
 from nanogrid.ports import Claim, Sandbox
+from nanogrid.sandbox.demand import Demand
 
 #: Where a waiting caller gets its answer.
 Answer = asyncio.Future[Claim | RunError]
@@ -102,6 +103,7 @@ class Stock:
     spares: deque[Resident] = field(default_factory=deque)
     starting: int = 0
     called_for_at: float = -math.inf
+    demand: Demand = field(default_factory=Demand)
     #: No refill before, after one has failed.
     paused_until: float = -math.inf
 

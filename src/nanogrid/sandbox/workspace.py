@@ -39,7 +39,7 @@ class Slot(Record, frozen=True, kw_only=True):
     number: int
     folder: Path
     code: Path
-    #: Writable by the cell's user.
+    #: Writable by the cell's user, once `make_tmp` has made it; behind walls there is another.
     tmp: Path
     identity: Identity | None
 
@@ -76,19 +76,17 @@ class Workspace:
         folder = self.slots / str(number)
         slot = Slot(number=number, folder=folder, code=folder / "code", tmp=folder / "tmp", identity=identity)
         # Past pathlib: each sandbox waits for this.
-        place, code, tmp = str(folder), str(slot.code), str(slot.tmp)
+        place, code = str(folder), str(slot.code)
         try:
             os.mkdir(place)  # noqa: PTH102
         except FileExistsError:
             remove_tree(folder)
             os.mkdir(place)  # noqa: PTH102
         os.mkdir(code)  # noqa: PTH102
-        os.mkdir(tmp)  # noqa: PTH102
         if identity is not None:
             os.chown(place, -1, identity.gid)
-            os.chown(tmp, identity.uid, identity.gid)
-        for path, mode in ((code, 0o755), (tmp, 0o700), (place, 0o710)):
-            os.chmod(path, mode)  # noqa: PTH101
+        os.chmod(code, 0o755)  # noqa: PTH101, S103 - read by the cell
+        os.chmod(place, 0o710)  # noqa: PTH101, S103 - passed by the cell
         return slot
 
     def sweep(self) -> None:
@@ -122,6 +120,14 @@ def open_workspace(data: Path, uid: int, *, elsewhere: Path = Path("/var/tmp")) 
             hint=f"Let programs be started from {elsewhere}, or choose another data folder.",
         )
     return Workspace(root, data, _lock(root))
+
+
+def make_tmp(slot: Slot) -> None:
+    """Make the slot's folder for temporary files."""
+    slot.tmp.mkdir()
+    if slot.identity is not None:
+        os.chown(slot.tmp, slot.identity.uid, slot.identity.gid)
+    slot.tmp.chmod(0o700)
 
 
 def publish(source: Path, target: Path) -> None:
