@@ -2,8 +2,10 @@
 
 import random
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+import scale
 from simulation import loads, picture
 from simulation.grid import Simulation, World
 from simulation.policies import Sight, by_steps, keeping_up, one_by_one, stay, within
@@ -61,3 +63,17 @@ def test_the_picture_has_a_strip_for_each_story():
 
     assert drawn.count("<polygon") == 2
     assert "a &amp; b" in drawn
+
+
+def test_the_page_on_scale_is_what_the_arithmetic_says():
+    page = (Path(__file__).parents[2] / "docs" / "scale.md").read_text()
+
+    assert scale.table() in page
+
+
+def test_each_limit_bends_where_its_share_of_a_run_says():
+    bends = {limit.name.split(",")[0]: round(limit.rate) for limit in scale.LIMITS}
+
+    assert bends["Lambda"] == 6667
+    assert bends["DynamoDB"] == 2667
+    assert scale.bends(1) == "nothing"
