@@ -239,6 +239,8 @@ class LogLine(Record, frozen=True, kw_only=True):
     function_id: str
     at: datetime
     text: str
+    #: debug, info, warning, error or critical, where the line itself says so.
+    level: str | None = None
 
 
 class Depth(Record, frozen=True, kw_only=True):

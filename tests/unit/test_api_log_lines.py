@@ -45,6 +45,12 @@ def test_a_last_line_without_an_end_is_a_line_and_other_separators_are_text():
     assert [line.text for line in recent_lines([run("a\u2028b\nlast")], 10)] == ["a\u2028b", "last"]
 
 
+def test_a_line_has_the_level_that_it_names():
+    lines = recent_lines([run("WARNING: low\nplain\n")], 10)
+
+    assert [line.level for line in lines] == ["warning", None]
+
+
 def test_nothing_is_recommended_before_a_run_has_ended():
     assert recommend([]) == (None, None)
     assert recommend([run(status=RunStatus.QUEUED)]) == (None, None)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 
+import httpx
 import pytest
 from fake_grid import NOW, FakeGrid, Pauses
 from msgspec import Raw
@@ -256,6 +257,21 @@ async def test_listings_are_read_page_by_page_and_no_further_than_asked():
     assert some == list(range(119, 59, -1))
     assert len(grid.requests) == 2
     assert grid.requests[0].url.params["functionId"] == "echo"
+
+
+async def test_a_run_that_ends_while_its_logs_are_read_is_not_shown_twice():
+    grid = FakeGrid()
+    grid.add("echo")
+    written = [("run_1", "03", "twice"), ("run_1", "05", "next attempt"), ("run_2", "03", "other run")]
+    lines = [{"runId": run, "at": f"2026-01-01T00:00:{at}Z", "text": text} for run, at, text in written]
+    stream = ": following\n\n" + "".join(f"event: log\ndata: {json.dumps(line)}\n\n" for line in lines)
+    ended = {"runId": "run_1", "at": "2026-01-01T00:00:04Z", "text": "twice", "level": "error"}
+    grid.answers = [httpx.Response(200, text=stream), httpx.Response(200, json={"lines": [ended]})]
+
+    async with grid.client() as client:
+        followed = [(entry.text, entry.level) async for entry in client.logs("echo", follow=True)]
+
+    assert followed == [("twice", "error"), ("next attempt", None), ("other run", None)]
 
 
 async def test_logs_are_read_and_followed():

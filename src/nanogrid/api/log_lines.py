@@ -6,7 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
 
 import msgspec
+from msgspec import structs
 
+from nanogrid.api.log_level import level_of
 from nanogrid.model import LogLine, Run
 
 
@@ -20,7 +22,10 @@ def recent_lines(runs: Iterable[Run], limit: int) -> list[LogLine]:
         at = run.ended_at or run.started_at or run.created_at
         texts = run.logs.text.removesuffix("\n").split("\n") if run.logs.text else []
         wanted = texts[max(0, len(texts) - limit + len(lines)) :]
-        lines += [LogLine(run_id=run.run_id, function_id=run.function_id, at=at, text=t) for t in reversed(wanted)]
+        lines += [
+            LogLine(run_id=run.run_id, function_id=run.function_id, at=at, text=text, level=level_of(text))
+            for text in reversed(wanted)
+        ]
         if len(lines) >= limit:
             break
     return lines[::-1]
@@ -42,7 +47,9 @@ async def follow_lines(
                 if not done:
                     yield b": still here\n\n"
                     continue
-                yield b"event: log\ndata: " + msgspec.json.encode(upcoming.result()) + b"\n\n"
+                line = upcoming.result()
+                line = structs.replace(line, level=level_of(line.text))
+                yield b"event: log\ndata: " + msgspec.json.encode(line) + b"\n\n"
                 upcoming = asyncio.ensure_future(anext(feed))
         except StopAsyncIteration:
             return

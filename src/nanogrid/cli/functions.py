@@ -10,6 +10,8 @@ from nanogrid.cli.session import Session, session_of
 from nanogrid.client import LogEntry
 from nanogrid.identifiers import is_run_id
 
+_LEVEL_STYLES = {"debug": "dim", "warning": "yellow", "error": "red", "critical": "bold red"}
+
 
 def functions(
     context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
@@ -70,7 +72,8 @@ def _print_entry(session: Session, entry: LogEntry, *, as_json: bool) -> None:
         print_json(entry)
     else:
         when = entry.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = Text.assemble((f"{when} {entry.run_id} ", "dim"), clean_line(entry.text.rstrip("\n")))
+        style = _LEVEL_STYLES.get(entry.level or "", "")
+        line = Text.assemble((f"{when} {entry.run_id} ", "dim"), (clean_line(entry.text.rstrip("\n")), style))
         session.out.print(line, soft_wrap=True)
     session.out.file.flush()
 

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -283,11 +284,17 @@ class AsyncClient(Administration):
         async with self._channel.stream(path, {"follow": "true"}) as lines:
             # The stream opens with a sign of life; what is written from then on is in it, what was before is recent.
             await anext(lines, None)
+            known: dict[str, datetime] = {}
             for entry in await self._recent_lines(path):
+                known[entry.run_id] = entry.at
                 yield entry
             async for line in lines:
-                if line.startswith("data:"):
-                    yield msgspec.json.decode(line.removeprefix("data:"), type=LogEntry)
+                if not line.startswith("data:"):
+                    continue
+                entry = msgspec.json.decode(line.removeprefix("data:"), type=LogEntry)
+                # A run that ended in between is in both; a later attempt of it is not.
+                if entry.run_id not in known or entry.at > known[entry.run_id]:
+                    yield entry
 
     async def dead_letters(self) -> AsyncIterator[DeadLetterInfo]:
         """What the platform could not run, newest first."""

@@ -137,6 +137,8 @@ class LogEntry(Record, frozen=True, kw_only=True):
     run_id: str
     at: datetime
     text: str
+    #: debug, info, warning, error or critical, where the line itself says so.
+    level: str | None = None
 
 
 class LogLines(Record, frozen=True, kw_only=True):

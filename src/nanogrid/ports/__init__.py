@@ -355,7 +355,10 @@ class LogFeed(ABC):
 
     @abstractmethod
     def publish(self, lines: list[LogLine]) -> None:
-        """Pass lines on to whoever follows. Never blocks and never raises; slow followers lose lines."""
+        """Pass lines on to whoever follows. Never blocks and never raises.
+
+        Slow followers lose lines, and are told how many.
+        """
 
     @abstractmethod
     def follow(self, function_id: str) -> AbstractAsyncContextManager[AsyncIterator[LogLine]]:

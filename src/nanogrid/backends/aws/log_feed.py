@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from nanogrid.backends.aws.subscriptions import Subscriptions
-from nanogrid.backends.followers import Followers
+from nanogrid.backends.followers import Followers, lines_lost
 from nanogrid.model import LogLine
 from nanogrid.ports import LogFeed
 
@@ -41,7 +41,7 @@ class AwsLogFeed(LogFeed):
     @asynccontextmanager
     async def follow(self, function_id: str) -> AsyncIterator[AsyncIterator[LogLine]]:
         """See the port."""
-        followers = Followers[LogLine](_LINES_KEPT)
+        followers = Followers[LogLine](_LINES_KEPT, lines_lost)
 
         def hear(content: bytes | None) -> None:
             for line in _decoder.decode(content) if content else ():

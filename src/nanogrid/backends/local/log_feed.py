@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from nanogrid.backends.followers import Followers
+from nanogrid.backends.followers import Followers, lines_lost
 from nanogrid.model import LogLine
 from nanogrid.ports import LogFeed
 
@@ -28,7 +28,7 @@ class LocalLogFeed(LogFeed):
     @asynccontextmanager
     async def follow(self, function_id: str) -> AsyncIterator[AsyncIterator[LogLine]]:
         """See the port."""
-        followers = self._followers.setdefault(function_id, Followers(_LINES_KEPT))
+        followers = self._followers.setdefault(function_id, Followers(_LINES_KEPT, lines_lost))
         try:
             with followers.follow() as lines:
                 yield lines

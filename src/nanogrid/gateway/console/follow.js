@@ -18,11 +18,16 @@ export async function* events(stream) {
   }
 }
 
-/** Follow a function's log lines until the signal aborts. `onOpen` is called when none can be missed any more. */
+/**
+ * Follow a function's log lines until the signal aborts. `onOpen` is waited for when none can be missed any more: what
+ * it reads of earlier lines, and what comes then, is everything.
+ */
 export async function followLines(grid, reference, signal, { onOpen, onLine }) {
+  let open = false;
   for await (const event of events(await grid.logStream(reference, signal))) {
-    if (event.type === "comment") onOpen();
-    else onLine(JSON.parse(event.data));
+    if (event.type !== "comment") onLine(JSON.parse(event.data));
+    else if (!open) await onOpen();
+    open = true;
   }
 }
 

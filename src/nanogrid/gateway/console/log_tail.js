@@ -33,11 +33,18 @@ export class LogTail {
 
   async #follow(signal) {
     try {
-      const earlier = await this.page.grid.logs(this.item.functionId, EARLIER, signal);
-      fill(this.text, earlier.map(lineOf));
+      // A run that ends while we look at earlier lines is in both; a later attempt of it is not.
+      const known = new Map();
       await followLines(this.page.grid, this.item.functionId, signal, {
-        onOpen: () => fill(this.state, "live"),
-        onLine: (line) => this.#add(line),
+        onOpen: async () => {
+          const earlier = await this.page.grid.logs(this.item.functionId, EARLIER, signal);
+          for (const line of earlier) known.set(line.runId, new Date(line.at));
+          fill(this.text, earlier.map(lineOf));
+          fill(this.state, "live");
+        },
+        onLine: (line) => {
+          if (!(new Date(line.at) <= known.get(line.runId))) this.#add(line);
+        },
       });
     } catch (error) {
       if (!signal.aborted) fill(this.state, explained(error));
@@ -58,7 +65,7 @@ function lineOf(line) {
   const time = new Date(line.at).toLocaleTimeString();
   return h(
     "span",
-    { class: "log-line" },
+    { class: line.level ? `log-line level-${line.level}` : "log-line" },
     h("a", { href: `#/runs/${line.runId}`, class: "soft", title: line.runId }, `${time} …${line.runId.slice(-6)}`),
     ` ${visible(line.text)}\n`,
   );
