@@ -62,7 +62,7 @@ soak: .venv/.made-dev ## the model test with a million steps, or so many: STEPS=
 reliability-report: .venv/.made-dev ## measure what docs/reliability.md promises, and write its table; or some: ROWS="kills leaks"
 	@.venv/bin/python tests/chaos/report.py $(ROWS)
 
-.PHONY: bench bench-docs bench-guard bench-peers
+.PHONY: bench bench-docs bench-guard bench-peers bench-where
 bench: .venv/.made-dev ## workloads W1 to W11 beside the machine's limits; OPTIONS="--only W1,W5 --rounds 1", or --force
 	.venv/bin/python benchmarks/run.py $(OPTIONS)
 
@@ -72,6 +72,11 @@ bench-peers: .venv/.made-dev ## the same handler on what the registries hold of 
 bench-guard: .venv/.made-dev ## whether a run has become dearer than benchmarks/guard.json allows
 	.venv/bin/python benchmarks/guard.py $(OPTIONS)
 
+bench-where: .venv/.made-dev ## where a warm run's time in the server goes, step by step
+	.venv/bin/python benchmarks/where.py $(OPTIONS)
+
 bench-docs: ## measure everything anew, and write the tables and the chart of docs/performance.md
 	$(MAKE) bench OPTIONS="--write-docs $(OPTIONS)"
+	$(MAKE) bench OPTIONS="--write-docs --sandbox docker --only W1,W5 $(OPTIONS)"
+	$(MAKE) bench-where OPTIONS="--write-docs"
 	$(MAKE) bench-peers OPTIONS="--write-docs $(OPTIONS)"

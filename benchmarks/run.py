@@ -1,4 +1,4 @@
-"""`make bench`: the workloads W1 to W10 on a really started grid, each beside what the machine could do at most.
+"""`make bench`: the workloads W1 to W11 on a really started grid, each beside what the machine could do at most.
 
 Isolation, authentication, logs and history are on, as they are by default. See `docs/performance.md`.
 """
@@ -16,13 +16,23 @@ from instrument.generator import Generator, find_wrk
 from instrument.machine import MachineBusy, describe, refuse_when_loaded
 from instrument.report import Result, keep, make_result, markdown, print_row, table, write_between
 from instrument.rows import Row, over_rounds
+from instrument.targets import reached
 from instrument.workloads import WORKLOADS
 from rich.console import Console
 
 _DOCS = Path(__file__).parent.parent / "docs"
 #: A table that is wrapped can't be read.
 _WIDTH = 220
-_QUICK = Scale(seconds=2.0, warm_up_s=0.5, cold=20, runs=500, warm=20, sleepers=(50,))
+_QUICK = Scale(
+    seconds=2.0,
+    warm_up_s=0.5,
+    cold=20,
+    runs=500,
+    warm=20,
+    sleepers=(50,),
+    functions=(10, 50),
+    history=(1_000, 5_000),
+)
 
 
 def main(
@@ -111,9 +121,17 @@ def _publish(console: Console, result: Result, *, write_docs: bool) -> None:
             console.print(table(rows))
     console.print(f"\nKept in {keep(result, result.measured_at)}.")
     if write_docs:
-        write_between(_DOCS / "performance.md", "bench", markdown(result))
+        _write_docs(result)
+
+
+def _write_docs(result: Result) -> None:
+    """Tables and chart; Docker's have places of their own."""
+    page, docker = _DOCS / "performance.md", result.sandbox == "docker"
+    write_between(page, "docker-targets" if docker else "targets", reached(result.rows, sandbox=result.sandbox))
+    write_between(page, "docker" if docker else "bench", markdown(result))
+    if not docker:
         rows = [row for row in result.rows if row.placement == result.rows[0].placement]
-        (_DOCS / "performance.svg").write_text(draw(rows, "Runs through HTTP, as the caller sees them"))
+        (_DOCS / "images" / "performance.svg").write_text(draw(rows, "Runs through HTTP, as the caller sees them"))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,9 @@ class Scale(Record, frozen=True, kw_only=True):
     warm: int = 200
     #: Runs that sleep at once.
     sleepers: tuple[int, ...] = (200, 1000)
+    #: Functions deployed, few and many; runs remembered, few and many.
+    functions: tuple[int, int] = (10, 10_000)
+    history: tuple[int, int] = (1_000, 1_000_000)
 
 
 class Place(Record, frozen=True, kw_only=True):

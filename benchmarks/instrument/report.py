@@ -138,7 +138,7 @@ def _figure(name: str, form: Callable[[float], str]) -> Callable[[Row], str]:
 def _limit(row: Row) -> str:
     if row.limit is None:
         return ""
-    form = {"rate": "{:,.0f}/s".format, "each_mb": _megabytes}.get(row.limit.figure, microseconds)
+    form = {"rate": "{:,.0f}/s".format, "each_mb": megabytes}.get(row.limit.figure, microseconds)
     return f"{_NAMES[row.limit.figure]} {form(row.limit.value)} ({row.limit.source})"
 
 
@@ -154,7 +154,8 @@ def _more(row: Row) -> str:
     return ", ".join(told)
 
 
-def _megabytes(value: float) -> str:
+def megabytes(value: float) -> str:
+    """A size as a person reads it."""
     return f"{value:.1f} MB" if value < 100 else f"{value:,.0f} MB"
 
 
@@ -174,8 +175,8 @@ _WORDS = frozenset({"", "workload", "limit", "also"})
 _PLACEMENTS = {"pinned": "Server on one processor, load on the other", "free": "Both wherever the kernel puts them"}
 _NAMES = {"p50_us": "p50", "p99_us": "p99", "rate": "rate", "each_mb": "each"}
 _MORE: dict[str, tuple[str, Callable[[float], str]]] = {
-    "each_mb": ("each", _megabytes),
-    "server_mb": ("server", _megabytes),
+    "each_mb": ("each", megabytes),
+    "server_mb": ("server", megabytes),
     "accepted_rate": ("accepted", "{:,.0f}/s".format),
     "after_the_kill": ("ended after it", "{:.0f}".format),
     "tried_again": ("tried again", "{:.0f}".format),
@@ -190,7 +191,7 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "per second": _figure("rate", "{:,.0f}".format),
     "server CPU": _figure("server_cpu_us", microseconds),
     "sandbox CPU": _figure("sandbox_cpu_us", microseconds),
-    "memory": _figure("memory_mb", _megabytes),
+    "memory": _figure("memory_mb", megabytes),
     "limit": _limit,
     "x limit": _times,
     "also": _more,

@@ -1,4 +1,4 @@
-"""W1 to W10: what each asks of a grid. Each is called once in a round and gives its rows."""
+"""W1 to W11: what each asks of a grid. Each is called once in a round and gives its rows."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -6,6 +6,7 @@ from instrument.bench import Bench
 from instrument.rows import Row
 from instrument.workloads.cold import burst, cold
 from instrument.workloads.density import density
+from instrument.workloads.growth import growth
 from instrument.workloads.queue import queue
 from instrument.workloads.tail import noisy_neighbour, tail
 from instrument.workloads.warm import compute, echo, no_op, sleepers
@@ -23,4 +24,5 @@ WORKLOADS: dict[str, Workload] = {
     "W8": density,
     "W9": tail,
     "W10": noisy_neighbour,
+    "W11": growth,
 }
