@@ -9,6 +9,7 @@ from msgspec import UNSET, Raw, structs
 from aws_services import AwsServices, TurnedClock
 from nanogrid.backends.aws import AwsSettings, open_aws
 from nanogrid.backends.aws.client import JsonService
+from nanogrid.backends.aws.tables import MAX_RECEIVES
 from nanogrid.errors import RevisionConflict, RunEnded
 from nanogrid.identifiers import new_function_id
 from nanogrid.model import Logs, RunStatus
@@ -189,6 +190,24 @@ async def test_a_task_that_sqs_gave_up_ends_its_run_as_dead_and_can_be_redriven(
     assert (found.status, letter.run_id) == (RunStatus.DEAD, run.run_id)
     assert "SQS gave it up" in letter.reason
     assert lease.task.run_id == run.run_id
+
+
+async def test_a_task_that_was_only_given_back_each_time_goes_to_the_queue_again(opened, aws_services, settings):
+    async with opened() as backend:
+        run = await backend.run_store.accept(some_run(), durable=True)
+        await backend.task_queue.send(some_task(run_id=run.run_id), durable=True)
+        (lease,) = await backend.task_queue.receive(limit=1, wait_s=0)
+        await backend.task_queue.ack(lease)
+        undertaker = backend.undertaker
+        await asyncio.gather(*(undertaker._fares.note_return(run.run_id) for _ in range(MAX_RECEIVES - 1)))
+        body = await undertaker._envelopes.seal(lease.task)
+        aws_services.client("sqs").send_message(QueueUrl=settings.dead_letter_queue_url, MessageBody=body)
+        await undertaker.bury_some(wait_s=0)
+        (again,) = await backend.task_queue.receive(limit=1, wait_s=0)
+        found = await backend.run_store.get(run.run_id)
+
+    assert (again.task, again.failures, again.attempt > MAX_RECEIVES) == (lease.task, 0, True)
+    assert found.status is RunStatus.QUEUED
 
 
 async def test_a_run_that_has_its_outcome_is_not_declared_dead(opened, aws_services, settings):

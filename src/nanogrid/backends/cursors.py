@@ -3,7 +3,8 @@
 import base64
 import binascii
 
-from nanogrid.errors import MalformedRequest
+from nanogrid.errors import InvalidField, MalformedRequest
+from nanogrid.ports.record_rules import check_name
 
 
 def to_cursor(place: str) -> str:
@@ -23,3 +24,15 @@ def from_cursor(cursor: str) -> str:
 def foreign_cursor(cursor: str) -> MalformedRequest:
     """The error for a cursor that some listing did not make."""
     return MalformedRequest(f"{cursor[:40]!r} is no cursor of this listing.", hint="Send `nextCursor` as it came.")
+
+
+def record_name_from(cursor: str, prefix: str) -> str:
+    """The name of a record, with that prefix, that a cursor stands for. Raises `MalformedRequest`."""
+    name = from_cursor(cursor)
+    try:
+        check_name(name)
+    except InvalidField as exc:
+        raise foreign_cursor(cursor) from exc
+    if not name.startswith(prefix):
+        raise foreign_cursor(cursor)
+    return name

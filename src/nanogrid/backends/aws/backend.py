@@ -106,7 +106,9 @@ async def open_aws(
             result_bus=result_bus,
             log_feed=log_feed,
             record_store=AwsRecordStore(dynamo, settings.functions_table),
-            undertaker=Undertaker(services.dead, envelopes, run_store, dead_letters, result_bus, clock),
+            undertaker=Undertaker(
+                services.tasks, services.dead, envelopes, fares, run_store, dead_letters, result_bus, clock
+            ),
         )
 
 

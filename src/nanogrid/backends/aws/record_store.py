@@ -5,8 +5,8 @@ import secrets
 from msgspec import Raw
 
 from nanogrid.backends.aws.dynamo import ConditionFailed, Dynamo, Item, Query, Write, after, content, text, under
-from nanogrid.backends.cursors import foreign_cursor, from_cursor, to_cursor
-from nanogrid.errors import InvalidField, RevisionConflict
+from nanogrid.backends.cursors import record_name_from, to_cursor
+from nanogrid.errors import RevisionConflict
 from nanogrid.model import StoredRecord
 from nanogrid.ports import Page, RecordStore
 from nanogrid.ports.record_rules import check_kind, check_name, check_value
@@ -62,7 +62,7 @@ class AwsRecordStore(RecordStore):
         check_kind(kind)
         if prefix:
             check_name(prefix)
-        low = (prefix or None) if cursor is None else after(_name_from(cursor, prefix))
+        low = (prefix or None) if cursor is None else after(record_name_from(cursor, prefix))
         query = Query(self._table, "pk", f"record#{kind}", "sk", low=low, high=under(prefix) if prefix else None)
         found = [_record(kind, item) for item in await self._dynamo.query(query, limit=limit + 1)]
         page = found[:limit]
@@ -80,17 +80,6 @@ def _record(kind: str, item: Item) -> StoredRecord:
     return StoredRecord(
         kind=kind, name=item["sk"].text, value=Raw(item["value"].content), revision=item["revision"].text
     )
-
-
-def _name_from(cursor: str, prefix: str) -> str:
-    name = from_cursor(cursor)
-    try:
-        check_name(name)
-    except InvalidField as exc:
-        raise foreign_cursor(cursor) from exc
-    if not name.startswith(prefix):
-        raise foreign_cursor(cursor)
-    return name
 
 
 def _conflict(kind: str, name: str) -> RevisionConflict:

@@ -28,6 +28,8 @@ _PARALLEL_FETCHES = 8
 #: Tasks that wait here for their function's limit; more go back to the queue for a while.
 _PARKED = 100
 _PARKED_PAUSE_S = 5.0
+_LAST_PARKED_PAUSE_S = 900.0
+_DOUBLINGS = 8
 #: How long a `receive` waits for what an abandoned one may just be getting, in seconds.
 _ABANDONED_S = 5.0
 #: A lease ends here before it ends at SQS: its share of the whole, and how many seconds at most.
@@ -229,7 +231,9 @@ class AwsTaskQueue(TaskQueue):
             self._leases[entry.receipt] = entry
             leases.append(Lease(task=entry.task, receipt=entry.receipt, attempt=entry.attempt, failures=entry.failures))
         for entry in list(islice(self._waiting.values(), _PARKED, None)):
-            self._do(self._give_back(entry, delay_s=_PARKED_PAUSE_S))
+            # Longer each time: a long backlog behind a small limit would else be handed out for nothing all the time.
+            pause = min(_LAST_PARKED_PAUSE_S, _PARKED_PAUSE_S * 2 ** min(entry.attempt - 1, _DOUBLINGS))
+            self._do(self._give_back(entry, delay_s=pause))
         return leases
 
     def _drop_expired(self, now: float) -> None:
@@ -257,6 +261,8 @@ class AwsTaskQueue(TaskQueue):
         return self._handles.pop(entry.receipt, "")
 
     async def _hold(self, entry: QueuedTask) -> None:
+        if entry.receipt not in self._waiting:
+            return
         expires = self._clock.monotonic() + self._lease_s
         with suppress(PlatformError):
             await self._queue.hide(self._handles[entry.receipt], self._lease_s)

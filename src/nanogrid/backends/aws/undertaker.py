@@ -1,14 +1,17 @@
 """Ends the runs of tasks that SQS itself moved to its dead-letter queue: the net below what workers decide.
 
 A task comes there when it was received very often and nobody could say why it failed, for instance because each worker
-that took it died at once. Its run ends as dead, with a letter, so that it can be looked at and redriven.
+that took it died at once. Its run ends as dead, with a letter, so that it can be looked at and redriven. One that was
+only given back each time, without a failure, goes to the task queue again.
 """
 
 import asyncio
 
 from nanogrid.backends.aws.dead_letters import AwsDeadLetters
 from nanogrid.backends.aws.envelope import Envelopes, Opened
+from nanogrid.backends.aws.fares import Fares
 from nanogrid.backends.aws.sqs import LONGEST_WAIT_S, Message, Queue
+from nanogrid.backends.aws.tables import MAX_RECEIVES
 from nanogrid.clock import Clock
 from nanogrid.errors import PlatformError, RunEnded, RunNotFound
 from nanogrid.model import MAX_PLATFORM_FAILURES, ErrorKind, Outcome, RunError, RunStatus
@@ -28,16 +31,20 @@ class Undertaker:
 
     def __init__(
         self,
+        tasks: Queue,
         dead_queue: Queue,
         envelopes: Envelopes,
+        fares: Fares,
         run_store: RunStore,
         dead_letters: AwsDeadLetters,
         result_bus: ResultBus,
         clock: Clock,
     ) -> None:
         """`run` has to run in at least one process of the grid."""
+        self._tasks = tasks
         self._dead_queue = dead_queue
         self._envelopes = envelopes
+        self._fares = fares
         self._run_store = run_store
         self._dead_letters = dead_letters
         self._result_bus = result_bus
@@ -64,9 +71,23 @@ class Undertaker:
         except ValueError:
             await self._dead_queue.hide(message.receipt_handle, _UNREADABLE_S)
             return
+        if await self._was_only_given_back(opened):
+            await self._send_again(opened, message)
+            return
         if await self._end(opened):
             attempt = opened.attempts + message.receives
             await self._dead_letters.keep(opened.task, _REASON, failures=MAX_PLATFORM_FAILURES, attempt=attempt)
+        await self._dead_queue.delete(message.receipt_handle)
+
+    async def _was_only_given_back(self, opened: Opened) -> bool:
+        """Whether it was handed out so often because its function's limit or a drain stood against it each time."""
+        run_id = opened.task.run_id
+        return (await self._fares.returns([run_id])).get(run_id, 0) > MAX_RECEIVES / 2
+
+    async def _send_again(self, opened: Opened, message: Message) -> None:
+        body = await self._envelopes.seal(opened.task, attempts=opened.attempts + MAX_RECEIVES)
+        await self._tasks.send(body, group=opened.task.function_id)
+        await self._fares.forget(opened.task.run_id)
         await self._dead_queue.delete(message.receipt_handle)
 
     async def _end(self, opened: Opened) -> bool:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from msgspec import Raw
 
-from nanogrid.backends.cursors import foreign_cursor, from_cursor, to_cursor
+from nanogrid.backends.cursors import record_name_from, to_cursor
 from nanogrid.backends.local.database import Database
-from nanogrid.errors import InvalidField, RevisionConflict
+from nanogrid.errors import RevisionConflict
 from nanogrid.model import StoredRecord
 from nanogrid.ports import Page, RecordStore
 from nanogrid.ports.record_rules import check_kind, check_name, check_value
@@ -54,7 +54,7 @@ class LocalRecordStore(RecordStore):
         check_kind(kind)
         if prefix:
             check_name(prefix)
-        after = "" if cursor is None else _name_from(cursor, prefix)
+        after = "" if cursor is None else record_name_from(cursor, prefix)
         select = partial(_select_page, kind=kind, prefix=prefix, after=after, limit=limit + 1)
         found = await self._database.read(select)
         page = found[:limit]
@@ -66,17 +66,6 @@ def _place(kind: str, name: str) -> _Place:
     check_kind(kind)
     check_name(name)
     return _Place(kind, name)
-
-
-def _name_from(cursor: str, prefix: str) -> str:
-    name = from_cursor(cursor)
-    try:
-        check_name(name)
-    except InvalidField as exc:
-        raise foreign_cursor(cursor) from exc
-    if not name.startswith(prefix):
-        raise foreign_cursor(cursor)
-    return name
 
 
 def _select(connection: sqlite3.Connection, *, place: _Place) -> StoredRecord | None:
