@@ -1,6 +1,8 @@
 """What Lambdas and workers start from: the same every time, nothing in it that they do not need, and it works alone."""
 
 import io
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -35,6 +37,17 @@ def test_no_web_framework_no_sandbox_and_no_command_line_go_to_lambda(archive):
     assert not [name for name in modules if name.startswith(("cli/", "sandbox/", "runtimes/", "backends/local/"))]
     gateway = {name for name in modules if name.startswith("gateway/")}
     assert gateway == {"gateway/__init__.py", "gateway/console/__init__.py"}
+
+
+def test_the_archive_is_all_that_the_handlers_import(archive):
+    # Neither this machine's packages nor this checkout: the standard library and the archive.
+    code = "import sys\nsys.path.insert(0, sys.argv[1])\n"
+    code += "from nanogrid.cloud.control_plane import entry\nprint(entry.__file__)"
+    command = [sys.executable, "-I", "-S", "-c", code, str(archive)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.stderr == ""
+    assert done.stdout.startswith(str(archive))
 
 
 def test_nothing_is_compiled_at_a_cold_start(archive):

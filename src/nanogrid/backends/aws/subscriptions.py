@@ -118,6 +118,9 @@ class Subscriptions:
     async def _read(self, connection: Connection) -> None:
         while True:
             answer = await connection.read_response(disable_decoding=True, timeout=_SILENCE_S)
+            if isinstance(answer, bytes):
+                # Where nothing is subscribed, a PING is answered with a plain word.
+                continue
             kind, channel, data = answer[0], answer[1].decode(), answer[-1]
             if kind == b"message":
                 for hearer in list(self._hearers.get(channel, ())):

@@ -1,0 +1,103 @@
+"""Wires a Lambda: which adapter stands behind which port. Nothing happens before the first request."""
+
+from collections import ChainMap
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import cast
+
+from nanogrid import __version__
+from nanogrid.aliases import Aliases
+from nanogrid.api.services import Services
+from nanogrid.backends.aws import AwsBackend, AwsSettings, open_aws
+from nanogrid.backends.aws.client import AwsClient
+from nanogrid.backends.aws.credentials import CredentialSource
+from nanogrid.backends.aws.http_client import HttpClient
+from nanogrid.clock import Clock
+from nanogrid.cloud.control_plane.assignment import all_routes
+from nanogrid.cloud.control_plane.face import Face, Report
+from nanogrid.cloud.control_plane.owners import Owners
+from nanogrid.cloud.control_plane.spill import BucketSpill
+from nanogrid.cloud.control_plane.tokens import Tokens
+from nanogrid.dispatcher import Dispatcher
+from nanogrid.errors import ConfigError
+from nanogrid.key_ring import KeyRing
+from nanogrid.model import Principal
+from nanogrid.ports import TaskQueue
+from nanogrid.quotas import Quotas
+from nanogrid.resource_manager import ResourceManager
+
+#: API Gateway gives up after 30 s; a wait that runs out before is a 202, and nothing is lost.
+MAX_WAIT_S = 25.0
+
+
+@asynccontextmanager
+async def open_face(environ: Mapping[str, str], clock: Clock, report: Report) -> AsyncIterator[Face]:
+    """The API on the stack that the environment names. Raises `ConfigError`."""
+    settings = AwsSettings.from_environment(environ)
+    http = HttpClient()
+    client = AwsClient(http, CredentialSource(environ, http, clock), clock, region=settings.region)
+    owners = Owners(client, settings, _named(environ, "NANOGRID_TOKENS_PARAMETER"))
+    runtimes = _named(environ, "NANOGRID_RUNTIMES").split(",")
+    try:
+        async with open_aws(settings, clock, environ=environ) as backend:
+            services = _services(backend, clock, runtimes)
+            tokens = Tokens(partial(_principals, owners, services), clock)
+            yield Face(all_routes(), services, tokens.principal, BucketSpill(client, settings), report)
+    finally:
+        http.close()
+
+
+def _services(backend: AwsBackend, clock: Clock, runtimes: list[str]) -> Services:
+    quotas = Quotas(backend.record_store, backend.registry, clock)
+    aliases = Aliases(backend.record_store, backend.registry, clock)
+    return Services(
+        resource_manager=ResourceManager(
+            backend.registry, backend.code_store, clock, runtimes=lambda: runtimes, check_room=quotas.check_room
+        ),
+        dispatcher=Dispatcher(
+            backend.registry,
+            backend.run_store,
+            backend.task_queue,
+            backend.dead_letters,
+            backend.result_bus,
+            clock,
+            max_wait_s=MAX_WAIT_S,
+            admit_run=quotas.admit_run,
+            resolve=aliases.resolve,
+        ),
+        log_feed=backend.log_feed,
+        aliases=aliases,
+        # The owners' tokens are not in the ring but beside it, see `_principals`: no token has an empty digest.
+        key_ring=KeyRing(backend.record_store, clock, owner_digest=""),
+        quotas=quotas,
+        metrics_text=lambda: _metrics_text(backend.task_queue),
+        ready=lambda: None,
+        version=__version__,
+        streams=False,
+    )
+
+
+async def _principals(owners: Owners, services: Services) -> Mapping[str, Principal]:
+    """Who holds which token: owners and keys. Quotas are read with them, for they change as seldom."""
+    principals = {digest: Principal(name=name) for digest, name in (await owners.names()).items()}
+    await services.key_ring.refresh()
+    await services.quotas.refresh()
+    return ChainMap(principals, cast("dict[str, Principal]", services.key_ring.principals))
+
+
+async def _metrics_text(task_queue: TaskQueue) -> bytes:
+    """What a Lambda knows of the whole grid; what workers count is theirs to tell."""
+    depth = await task_queue.depth()
+    gauges = [
+        ("nanogrid_backlog", "Tasks that wait.", depth.visible),
+        ("nanogrid_in_flight", "Tasks that are leased.", depth.in_flight),
+    ]
+    return "".join(f"# HELP {n} {said}\n# TYPE {n} gauge\n{n} {value}\n" for n, said, value in gauges).encode()
+
+
+def _named(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name)
+    if not value:
+        raise ConfigError(f"{name} is not set.", hint="The stack's template sets it.")
+    return value

@@ -1,0 +1,222 @@
+"""The deployed API for real: through API Gateway and the Lambdas' own archive to the stores, the queue and Redis."""
+
+import asyncio
+import json
+import shutil
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from msgspec import Raw
+
+from aws_services import Redis
+from lambda_events import event
+from lambda_runtime import lambda_function
+from nanogrid.backends.aws import AwsBackend, AwsSettings, open_aws
+from nanogrid.clock import Clock
+from nanogrid.cloud.control_plane.entry import Entry
+from nanogrid.cloud.deployment.account import Account
+from nanogrid.cloud.deployment.artifacts import lambda_archive
+from nanogrid.cloud.deployment.deploy import Deployed, Deployment, Wanted
+from nanogrid.cloud.deployment.distributions import Target, this_python
+from nanogrid.cloud.emulator import EmulatedAws, open_emulator
+from nanogrid.model import Outcome, RunStatus
+
+HELLO = {"name": "hello", "runtime": "python3.11", "source": "def handler(event, context):\n    return event\n"}
+TARGET = Target(python=this_python())
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A deployed grid without workers."""
+
+    aws: EmulatedAws
+    deployed: Deployed
+    #: What its Lambdas are told.
+    environment: dict[str, str]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.deployed.token}"}
+
+    def client(self) -> httpx.AsyncClient:
+        """Speaks to the API through the emulated API Gateway."""
+        api = self.deployed.url.removeprefix("https://").partition(".")[0]
+        headers = self.headers | {"Host": f"{api}.execute-api.localhost"}
+        return httpx.AsyncClient(base_url=self.aws.endpoint, headers=headers, timeout=60)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[AwsBackend]:
+        """Somebody who ends every run at once with its input, for as long as the context lasts."""
+        environ = self.environment | self.aws.environment
+        async with open_aws(AwsSettings.from_environment(environ), Clock(), environ=environ) as backend:
+            stop = asyncio.Event()
+            work = asyncio.create_task(_work(backend, stop))
+            try:
+                yield backend
+            finally:
+                # Not cancelled: the emulator would give the next task to whoever is not there any more.
+                stop.set()
+                await work
+
+
+async def _work(backend: AwsBackend, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        for lease in await backend.task_queue.receive(limit=1, wait_s=1):
+            task = lease.task
+            await backend.run_store.start(task.run_id, lease.attempt)
+            outcome = Outcome(status=RunStatus.SUCCEEDED, output=Raw(bytes(task.input)))
+            await backend.result_bus.publish(await backend.run_store.finish(task.run_id, lease.attempt, outcome))
+            await backend.task_queue.ack(lease)
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed")
+    folder = tmp_path_factory.mktemp("cloud")
+    redis = Redis(folder)
+    redis.start()
+    with asyncio.Runner() as runner:
+        emulator = open_emulator(folder, redis=("127.0.0.1", redis.port))
+        aws = runner.run(emulator.__aenter__())
+        try:
+            yield _deployed(aws)
+        finally:
+            runner.run(emulator.__aexit__(None, None, None))
+            redis.stop()
+
+
+def _deployed(aws: EmulatedAws) -> Cloud:
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=aws.region)
+    account = Account(session, aws.region, endpoint_url=aws.endpoint)
+    deployment, wanted = Deployment(account, lambda _: None), Wanted(target=TARGET)
+    prepared = deployment.prepare(wanted)
+    for _ in deployment.carry_out(prepared, wanted):
+        pass
+    deployed = deployment.finish(prepared)
+    told = account.client("lambda").get_function_configuration(FunctionName="nanogrid-dispatcher")
+    return Cloud(aws, deployed, told["Environment"]["Variables"])
+
+
+async def test_a_function_is_deployed_run_read_and_deleted_through_api_gateway(cloud: Cloud):
+    async with cloud.client() as client, cloud.working():
+        made = await client.post("/functions", json=HELLO)
+        run = await client.post("/run", json={"functionId": "hello", "input": {"n": "grüße"}})
+        read = await client.get(f"/runs/{run.json()['runId']}", params={"waitMs": 1000})
+        listed = await client.get("/runs", params={"functionId": "hello", "status": "succeeded"})
+        lines = await client.get("/functions/hello/logs", params={"follow": "true"})
+        deleted = await client.delete("/functions/hello")
+        gone = await client.get("/functions/hello")
+
+    assert made.status_code == 201, made.text
+    assert made.headers["location"] == f"/functions/{made.json()['functionId']}"
+    assert (run.status_code, run.json()["status"], run.json()["output"]) == (200, "succeeded", {"n": "grüße"})
+    assert read.json()["input"] == {"n": "grüße"}
+    assert [item["runId"] for item in listed.json()["items"]] == [run.json()["runId"]]
+    assert "cannot be followed" in lines.json()["note"]
+    assert deleted.status_code == 204
+    assert (gone.status_code, gone.json()["code"]) == (404, "function_not_found")
+
+
+async def test_a_run_that_nobody_takes_in_time_is_a_202_with_its_address(cloud: Cloud):
+    async with cloud.client() as client:
+        await client.post("/functions", json=HELLO | {"name": "waits"})
+        run = await client.post("/run", json={"functionId": "waits", "input": 1}, headers={"prefer": "wait=1"})
+        async with cloud.working():
+            ended = await client.get(run.headers["location"], params={"waitMs": 20_000})
+
+    assert run.status_code == 202
+    assert run.json()["status"] == "queued"
+    assert (ended.json()["status"], ended.json()["output"]) == ("succeeded", 1)
+
+
+async def test_an_output_that_no_lambda_can_answer_with_is_found_elsewhere(cloud: Cloud):
+    # It comes in once and would go out twice, as input and as output.
+    large = "x" * 3_200_000
+    async with cloud.client() as client, cloud.working():
+        await client.post("/functions", json=HELLO | {"name": "large"})
+        run = await client.post("/run", json={"functionId": "large", "input": large})
+        read = await client.get(f"/runs/{run.json()['runId']}")
+    async with httpx.AsyncClient() as anybody:
+        whole = (await anybody.get(read.headers["location"])).json()
+
+    assert (run.status_code, read.status_code) == (200, 303)
+    assert whole["output"] == whole["input"] == large
+
+
+async def test_who_has_no_token_is_told_so_and_what_is_not_there_is_a_problem_of_ours(cloud: Cloud):
+    async with cloud.client() as client:
+        nobody = await client.get("/functions", headers={"Authorization": "Bearer wrong"})
+        nowhere = await client.get("/nowhere")
+        method = await client.patch("/runs")
+
+    assert (nobody.status_code, nobody.json()["code"]) == (401, "unauthorized")
+    assert nobody.headers["www-authenticate"].startswith("Bearer")
+    assert (nowhere.status_code, nowhere.headers["content-type"]) == (404, "application/problem+json")
+    assert (method.status_code, method.headers["allow"]) == (405, "GET")
+
+
+async def test_the_console_the_documentation_and_the_description_are_served(cloud: Cloud):
+    async with cloud.client() as client:
+        answers = [
+            await client.get(path) for path in ("/", "/console/app.js", "/docs", "/openapi.json", "/health/live")
+        ]
+
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert "text/javascript" in answers[1].headers["content-type"]
+    assert answers[3].json()["openapi"].startswith("3.1")
+
+
+async def test_the_metrics_tell_the_backlog(cloud: Cloud):
+    async with cloud.client() as client:
+        text = (await client.get("/metrics")).text
+
+    assert "# TYPE nanogrid_backlog gauge\nnanogrid_backlog " in text
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("task") / "code"
+    with zipfile.ZipFile(BytesIO(lambda_archive(TARGET).content)) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+async def test_lambdas_own_runtime_runs_both_handlers_out_of_the_archive_alone(cloud: Cloud, code: Path):
+    environment = cloud.environment | cloud.aws.environment
+    body = json.dumps(HELLO | {"name": "alone"}).encode()
+    headers = {"authorization": f"Bearer {cloud.deployed.token}", "content-type": "application/json"}
+    run = json.dumps({"functionId": "alone", "input": [1, 2]}).encode()
+    entry = "nanogrid.cloud.control_plane.entry"
+    async with (
+        lambda_function(f"{entry}.resource_manager", code, environment) as resource_manager,
+        lambda_function(f"{entry}.dispatcher", code, environment) as dispatcher,
+        cloud.working(),
+    ):
+        made = await resource_manager.invoke(event("POST", "/functions", headers=headers, body=body))
+        first = await dispatcher.invoke(event("POST", "/run", headers=headers, body=run))
+        second = await dispatcher.invoke(event("POST", "/run", headers=headers, body=run))
+
+    assert made["statusCode"] == 201, made
+    assert [one["statusCode"] for one in (first, second)] == [200, 200]
+    assert json.loads(second["body"])["output"] == [1, 2]
+
+
+def test_a_lambda_without_its_settings_answers_and_tells_the_log_why(capsys: pytest.CaptureFixture[str]):
+    entry = Entry({})
+    answer: dict[str, Any] = entry(event("GET", "/functions"), None)
+    entry.close()
+
+    line = json.loads(capsys.readouterr().out)
+    assert answer["statusCode"] == 500
+    assert json.loads(answer["body"])["requestId"] == line["request_id"]
+    assert (line["event"], line["level"]) == ("control_plane.not_opened", "error")
+    assert "NANOGRID_CODE_BUCKET is not set" in line["exception"]
