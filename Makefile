@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 export PYTHON
 
-.PHONY: help setup demo up check check-stack test format docs reference security-report residue
+.PHONY: screenshots quickstart-timed help setup demo up check check-stack test format docs reference security-report residue
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -45,6 +45,12 @@ docs: .venv/.made-dev ## build the documentation into site/, without any network
 reference: .venv/.made-dev ## write the generated parts of docs/ anew
 	.venv/bin/python tests/unit/test_api_docs.py
 	.venv/bin/python tests/docs/reference.py
+
+screenshots: .venv/.made-dev ## take the pictures of docs/images anew, of console and terminal
+	UPDATE_SCREENSHOTS=1 .venv/bin/pytest -q tests/console/test_looks.py tests/docs/test_terminal.py
+
+quickstart-timed: ## the quick start on a clean clone in a clean environment, with seconds for each step
+	@$(PYTHON) scripts/quickstart-timed
 
 security-report: .venv/.made-dev ## attack a grid with every hostile function, and write docs/security.md
 	.venv/bin/python tests/hostile/report.py

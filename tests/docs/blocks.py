@@ -79,21 +79,26 @@ def _use(block: Block, file: str) -> str:
     return f"mkdir -p {Path(block.title).parent} && cp {file} {block.title}"
 
 
+def reader_environment(folder: Path, grid: StartedGrid) -> dict[str, str]:
+    """The environment of somebody at home in the folder, who uses the grid."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("NANOGRID_")},
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(folder),
+        "NANOGRID_URL": grid.url,
+        "NANOGRID_TOKEN": grid.token,
+        "TOKEN": grid.token,
+        "COLUMNS": "200",
+    }
+
+
 class Reader:
     """Somebody who follows a page in a folder of his own, with a grid that runs already."""
 
     def __init__(self, folder: Path, grid: StartedGrid) -> None:
         self._folder = folder
         self._address = grid.url.removeprefix("http://")
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("NANOGRID_")},
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(folder),
-            "NANOGRID_URL": grid.url,
-            "NANOGRID_TOKEN": grid.token,
-            "TOKEN": grid.token,
-            "COLUMNS": "200",
-        }
+        self._environment = reader_environment(folder, grid)
         for name in (".venv", "examples", "LICENSE"):
             target = Path(sys.prefix) if name == ".venv" else ROOT / name
             (folder / name).symlink_to(target)
