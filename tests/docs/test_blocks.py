@@ -5,7 +5,12 @@ from blocks import ROOT, Reader, blocks, commands, matches
 
 from grid import started_grid
 
-PAGES = [ROOT / "README.md", ROOT / "docs" / "quick-start.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "docs" / "index.md",
+    ROOT / "docs" / "quick-start.md",
+    *sorted((ROOT / "docs" / "how-to").glob("*.md")),
+]
 #: Blocks in these languages are typed by the reader.
 TYPED = {"console", "python", "sh", "bash"}
 
