@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-import pytest
-
 from clocks import ManualClock
 from nanogrid.cloud.rehearsal.front import Front, open_front
 from nanogrid.cloud.rehearsal.group import Group, Happening, Member
@@ -59,19 +57,21 @@ class Played(NamedTuple):
 
 
 @asynccontextmanager
-async def played_instance(monkeypatch: pytest.MonkeyPatch, *, low: int = 1) -> AsyncIterator[Played]:
+async def played_instance() -> AsyncIterator[Played]:
     """A group of one instance, on clocks that the test turns."""
     group_clock, clock, happenings = ManualClock(), ManualClock(), []
-    group = Group(launch, group_clock, happenings.append, low=low, hook_s=300)
+    group = Group(launch, group_clock, happenings.append, hook_s=300)
     async with open_front(group, "ap-northeast-2") as (front, url):
-        monkeypatch.setenv("AWS_ENDPOINT_URL_AUTO_SCALING", url)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        environ = {
+            "AWS_ENDPOINT_URL_AUTO_SCALING": url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
         running = asyncio.create_task(group.run())
         await until(lambda: bool(group.members))
         member = group.in_service[0]
         settings = InstanceSettings(metadata_url=f"{url}/{member.instance_id}")
-        async with open_instance(settings, clock, make_log("json", io.StringIO())) as instance:
+        async with open_instance(settings, clock, make_log("json", io.StringIO()), environ=environ) as instance:
             assert instance is not None
             yield Played(group, front, member, instance, group_clock, clock, happenings)
         running.cancel()

@@ -5,11 +5,12 @@ from inspect import getsource
 from pathlib import Path
 from typing import Any
 
-from msgspec import NODEFAULT
+from msgspec import NODEFAULT, Struct
 from prometheus_client.core import Metric
 
 from nanogrid.api.advice import FAILURES, REFUSALS, Advice
 from nanogrid.api.errors import status_of
+from nanogrid.cloud.worker.settings import InstanceSettings
 from nanogrid.config import Config
 from nanogrid.observe import Metrics
 
@@ -38,9 +39,11 @@ def _section(code: str, before: str, advice: Advice) -> str:
     return f"### {code}\n\n{before}{advice.cause}\n\n**What to do.** {advice.remedy}\n"
 
 
-def settings() -> str:
+def settings(kind: type[Struct], left_out: str = "") -> str:
     rows = [
-        f"| `NANOGRID_{name.upper()}` | {_default(name)} | {meaning} |" for name, meaning in _meanings(Config).items()
+        f"| `NANOGRID_{name.upper()}` | {_default(kind, name)} | {meaning} |"
+        for name, meaning in _meanings(kind).items()
+        if name != left_out
     ]
     return "\n".join(["| variable | default | |", "|---|---|---|", *rows])
 
@@ -50,8 +53,8 @@ def _meanings(kind: type) -> dict[str, str]:
     return {name: " ".join(text.replace("#:", "").split()) for text, name in _FIELD.findall(getsource(kind))}
 
 
-def _default(name: str) -> str:
-    values: dict[str, Any] = dict(zip(Config.__struct_fields__, Config.__struct_defaults__, strict=True))
+def _default(kind: type[Struct], name: str) -> str:
+    values: dict[str, Any] = dict(zip(kind.__struct_fields__, kind.__struct_defaults__, strict=True))
     value = values[name]
     if value in ("", ()):
         return ""
@@ -78,11 +81,16 @@ def placed(page: str, name: str, text: str) -> str:
     return re.sub(f"<!-- {name} -->.*?<!-- /{name} -->", lambda _: marked, page, flags=re.DOTALL)
 
 
+def _settings_page(page: str) -> str:
+    page = placed(page, "settings", settings(Config))
+    return placed(page, "worker settings", settings(InstanceSettings, left_out="metadata_url"))
+
+
 def pages() -> dict[Path, str]:
     """Each page with what the code says."""
     return {
         DOCS / "errors.md": errors(),
-        DOCS / "settings.md": placed((DOCS / "settings.md").read_text(), "settings", settings()),
+        DOCS / "settings.md": _settings_page((DOCS / "settings.md").read_text()),
         DOCS / "metrics.md": placed((DOCS / "metrics.md").read_text(), "metrics", metrics()),
     }
 

@@ -3,20 +3,37 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from msgspec import structs
 
-from nanogrid.backends.local import LocalBackend
 from nanogrid.bootstrap.sandboxes import Sandboxes
 from nanogrid.clock import Clock
 from nanogrid.config import Config
 from nanogrid.errors import ConfigError
 from nanogrid.gateway.app import Gateway
 from nanogrid.observe import Log
+from nanogrid.ports import DeadLetters, TaskQueue
 
 if TYPE_CHECKING:
     from nanogrid.telemetry import Telemetry
+
+
+class Backend(Protocol):
+    """What is traced of a backend, of whichever."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def task_queue(self) -> TaskQueue:
+        """See the port."""
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """See the port."""
+
+
+B = TypeVar("B", bound=Backend)
 
 
 class Tracing:
@@ -26,7 +43,7 @@ class Tracing:
         """None leaves everything as it is."""
         self._telemetry = telemetry
 
-    def around(self, backend: LocalBackend, sandboxes: Sandboxes) -> tuple[LocalBackend, Sandboxes]:
+    def around(self, backend: B, sandboxes: Sandboxes) -> tuple[B, Sandboxes]:
         """The same two, with queue, dead letters and pool traced."""
         telemetry = self._telemetry
         if telemetry is None:

@@ -10,7 +10,7 @@ class ExitCode(enum.IntEnum):
     """How a command ended."""
 
     OK = 0
-    #: The function failed or its run was cancelled; `doctor` found something that does not work.
+    #: The function failed or its run was cancelled; `doctor` or a rehearsal found something that does not work.
     FAILED = 1
     #: The command line or a setting is wrong; nothing was sent.
     USAGE = 2

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nanogrid.cli import aws, backup, bench, deploy, doctor, functions, grid, images, keys, runs, up, versions
+from nanogrid.cli import aws, backup, bench, deploy, doctor, functions, grid, images, keys, runs, up, versions, worker
 from nanogrid.cli.exits import ExitCode, exit_code
 from nanogrid.cli.render import clean, make_console
 from nanogrid.cli.session import Session, session_of
@@ -19,6 +19,7 @@ from nanogrid.errors import NanoGridError
 #: name (of a group and a command in it, where it is two words), what it calls, where it stands in the help
 _COMMANDS: list[tuple[str, Callable[..., None], str]] = [
     ("up", up.up, "A grid"),
+    ("worker", worker.worker, "A grid"),
     ("doctor", doctor.doctor, "A grid"),
     ("bench", bench.bench, "A grid"),
     ("backup", backup.backup, "A grid"),

@@ -54,6 +54,11 @@ class ManualClock(Clock):
             heapq.heappop(self._sleepers)
         return self._sleepers[0][0] - self._monotonic if self._sleepers else math.inf
 
+    @property
+    def sleepers(self) -> int:
+        """How many sleep now."""
+        return sum(not woken.done() for _, _, woken in self._sleepers)
+
     async def advance(self, seconds: float) -> None:
         """Turn the clock, waking each sleeper at his moment; whoever can act has acted when this returns."""
         await self._settle()

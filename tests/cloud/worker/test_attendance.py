@@ -69,9 +69,9 @@ async def test_a_worker_that_fails_is_not_drained_but_raises():
     assert worker.drains == []
 
 
-async def test_a_scale_in_waits_for_what_runs_and_then_lets_the_instance_go(monkeypatch):
+async def test_a_scale_in_waits_for_what_runs_and_then_lets_the_instance_go():
     worker = SomeWorker()
-    async with played_instance(monkeypatch) as played:
+    async with played_instance() as played:
         working = asyncio.create_task(attendance(worker, asyncio.Event(), played.instance).run())
         await worker.at_work.wait()
         played.group.desired = 0
@@ -86,9 +86,9 @@ async def test_a_scale_in_waits_for_what_runs_and_then_lets_the_instance_go(monk
     assert (while_draining, afterwards) == (State.WAITING, State.PROCEEDING)
 
 
-async def test_a_spot_notice_hurries_a_scale_in(monkeypatch):
+async def test_a_spot_notice_hurries_a_scale_in():
     worker = SomeWorker()
-    async with played_instance(monkeypatch) as played:
+    async with played_instance() as played:
         one = attendance(worker, asyncio.Event(), played.instance)
         working = asyncio.create_task(one.run())
         await worker.at_work.wait()
@@ -108,9 +108,9 @@ async def test_a_spot_notice_hurries_a_scale_in(monkeypatch):
     assert one.leaving.reason is Reason.SPOT
 
 
-async def test_a_signal_hurries_a_scale_in(monkeypatch):
+async def test_a_signal_hurries_a_scale_in():
     worker, stop = SomeWorker(), asyncio.Event()
-    async with played_instance(monkeypatch) as played:
+    async with played_instance() as played:
         working = asyncio.create_task(attendance(worker, stop, played.instance).run())
         await worker.at_work.wait()
         played.group.desired = 0

@@ -25,12 +25,15 @@ async def test_off_ec2_a_worker_has_no_instance():
     log = make_log("json", io.StringIO())
     nobody = InstanceSettings(metadata_url="http://127.0.0.1:9")
     silent = InstanceSettings(metadata_url="")
-    async with open_instance(nobody, ManualClock(), log) as one, open_instance(silent, ManualClock(), log) as other:
+    async with (
+        open_instance(nobody, ManualClock(), log, environ={}) as one,
+        open_instance(silent, ManualClock(), log, environ={}) as other,
+    ):
         assert (one, other) == (None, None)
 
 
-async def test_a_scale_in_is_a_departure_with_time_for_the_longest_run(monkeypatch):
-    async with played_instance(monkeypatch) as played:
+async def test_a_scale_in_is_a_departure_with_time_for_the_longest_run():
+    async with played_instance() as played:
         leaving = asyncio.create_task(played.instance.departure())
         await scaled_in(played)
         took = await played.turn_until_done(leaving, sleepers=2)
@@ -40,8 +43,8 @@ async def test_a_scale_in_is_a_departure_with_time_for_the_longest_run(monkeypat
     assert took <= 6
 
 
-async def test_a_spot_notice_is_a_departure_within_six_seconds_that_is_over_before_the_instance_goes(monkeypatch):
-    async with played_instance(monkeypatch) as played:
+async def test_a_spot_notice_is_a_departure_within_six_seconds_that_is_over_before_the_instance_goes():
+    async with played_instance() as played:
         leaving = asyncio.create_task(played.instance.departure())
         await until(lambda: played.clock.sleepers == 2)
         played.member.spot_notice = played.clock.now() + timedelta(seconds=120)
@@ -52,8 +55,8 @@ async def test_a_spot_notice_is_a_departure_within_six_seconds_that_is_over_befo
     assert took + leaving.result().grace_s <= 110
 
 
-async def test_a_spot_notice_seen_late_leaves_what_time_there_is(monkeypatch):
-    async with played_instance(monkeypatch) as played:
+async def test_a_spot_notice_seen_late_leaves_what_time_there_is():
+    async with played_instance() as played:
         played.member.spot_notice = played.clock.now() + timedelta(seconds=30)
         soon = await played.instance.interruption()
         played.member.spot_notice = played.clock.now() - timedelta(seconds=30)
@@ -62,8 +65,8 @@ async def test_a_spot_notice_seen_late_leaves_what_time_there_is(monkeypatch):
     assert (soon.grace_s, at_once.grace_s) == (20, 0)
 
 
-async def test_a_token_that_the_service_has_forgotten_is_renewed(monkeypatch):
-    async with played_instance(monkeypatch) as played:
+async def test_a_token_that_the_service_has_forgotten_is_renewed():
+    async with played_instance() as played:
         played.front.forget_tokens()
         played.member.spot_notice = played.clock.now() + timedelta(seconds=120)
         departure = await played.instance.interruption()
@@ -71,8 +74,8 @@ async def test_a_token_that_the_service_has_forgotten_is_renewed(monkeypatch):
     assert departure.reason is Reason.SPOT
 
 
-async def test_the_hook_waits_as_long_as_it_hears_from_the_worker(monkeypatch):
-    async with played_instance(monkeypatch) as played:
+async def test_the_hook_waits_as_long_as_it_hears_from_the_worker():
+    async with played_instance() as played:
         await scaled_in(played)
         holding = asyncio.create_task(played.instance.hold())
         for _ in range(10):
@@ -91,8 +94,8 @@ async def test_the_hook_waits_as_long_as_it_hears_from_the_worker(monkeypatch):
     assert What.TIMED_OUT in [happening.what for happening in played.happenings]
 
 
-async def test_a_worker_that_is_done_lets_its_instance_go(monkeypatch):
-    async with played_instance(monkeypatch) as played:
+async def test_a_worker_that_is_done_lets_its_instance_go():
+    async with played_instance() as played:
         await scaled_in(played)
         await played.instance.let_go()
         state = played.member.state
@@ -101,8 +104,8 @@ async def test_a_worker_that_is_done_lets_its_instance_go(monkeypatch):
     assert [happening.what for happening in played.happenings][:3] == [What.LAUNCHED, What.CHOSEN, What.COMPLETED]
 
 
-async def test_a_group_that_does_not_wait_is_asked_a_few_times_and_no_more(monkeypatch):
-    async with played_instance(monkeypatch) as played:
+async def test_a_group_that_does_not_wait_is_asked_a_few_times_and_no_more():
+    async with played_instance() as played:
         letting_go = asyncio.create_task(played.instance.let_go())
         took = await played.turn_until_done(letting_go)
 
@@ -111,9 +114,9 @@ async def test_a_group_that_does_not_wait_is_asked_a_few_times_and_no_more(monke
     assert [happening.what for happening in played.happenings] == [What.LAUNCHED]
 
 
-async def test_a_busy_instance_is_protected_and_an_idle_one_is_not(monkeypatch):
+async def test_a_busy_instance_is_protected_and_an_idle_one_is_not():
     busy = True
-    async with played_instance(monkeypatch) as played:
+    async with played_instance() as played:
         protecting = asyncio.create_task(played.instance.protect_while(lambda: busy, idle_s=30))
         await until(lambda: played.member.protected)
         played.group.desired = 0
@@ -132,9 +135,9 @@ async def test_a_busy_instance_is_protected_and_an_idle_one_is_not(monkeypatch):
     assert unprotected is State.WAITING
 
 
-async def test_protection_that_flickers_is_no_flood_of_calls(monkeypatch):
+async def test_protection_that_flickers_is_no_flood_of_calls():
     calls: list[bool] = []
-    async with played_instance(monkeypatch) as played:
+    async with played_instance() as played:
         protect = played.group.protect
 
         def counted(instance_id: str, *, protected: bool) -> bool:

@@ -49,6 +49,11 @@ class AwsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ConfigError("NANOGRID_REDIS_URL is no redis:// or rediss:// address.")
 
     @classmethod
+    def variables(cls) -> frozenset[str]:
+        """The names of the environment variables that it reads."""
+        return frozenset(_VARIABLES.values())
+
+    @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "AwsSettings":
         """Settings from `NANOGRID_*`, `AWS_REGION` and `AWS_ENDPOINT_URL`.
 

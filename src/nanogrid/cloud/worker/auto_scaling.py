@@ -1,47 +1,54 @@
 """What an instance says to its Auto Scaling group."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping
+from urllib.parse import urlencode
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
-
+from nanogrid.backends.aws.client import Call, Service
+from nanogrid.backends.aws.faults import AwsError
 from nanogrid.errors import PlatformError
 
-_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+_VERSION = "2011-01-01"
+_FORM = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
 
 
 class AutoScaling:
     """The group, as one instance speaks to it. Every method raises `PlatformError`."""
 
-    def __init__(self, *, region: str, instance_id: str, group: str, hook: str) -> None:
-        """`hook` is the group's hook that holds terminating instances. Where and as whom, AWS's own variables say."""
-        self._client = Session().create_client("autoscaling", region_name=region, config=_CONFIG)
+    def __init__(self, service: Service, *, instance_id: str, group: str, hook: str) -> None:
+        """`service` is the Auto Scaling API; `hook` is the group's hook that holds terminating instances."""
+        self._service = service
         self._instance_id = instance_id
-        self._hooked = {"AutoScalingGroupName": group, "LifecycleHookName": hook, "InstanceId": instance_id}
         self._group = group
+        self._hook = hook
 
     async def keep_waiting(self) -> None:
         """Ask the hook for its full time again, from now."""
-        await _called(lambda: self._client.record_lifecycle_action_heartbeat(**self._hooked))
+        await self._call("RecordLifecycleActionHeartbeat", self._hooked)
 
     async def go_on(self) -> None:
         """Say that the instance may be terminated."""
-        await _called(lambda: self._client.complete_lifecycle_action(**self._hooked, LifecycleActionResult="CONTINUE"))
+        await self._call("CompleteLifecycleAction", {**self._hooked, "LifecycleActionResult": "CONTINUE"})
 
     async def protect(self, *, protected: bool) -> None:
         """Say whether scale-in may choose the instance."""
-        await _called(
-            lambda: self._client.set_instance_protection(
-                AutoScalingGroupName=self._group, InstanceIds=[self._instance_id], ProtectedFromScaleIn=protected
-            )
-        )
+        parameters = {
+            "AutoScalingGroupName": self._group,
+            "InstanceIds.member.1": self._instance_id,
+            "ProtectedFromScaleIn": str(protected).lower(),
+        }
+        await self._call("SetInstanceProtection", parameters)
 
+    @property
+    def _hooked(self) -> dict[str, str]:
+        return {
+            "AutoScalingGroupName": self._group,
+            "LifecycleHookName": self._hook,
+            "InstanceId": self._instance_id,
+        }
 
-async def _called(call: Callable[[], object]) -> None:
-    """Make the call in a thread: the client has no asynchronous form, and it is made a few times a minute."""
-    try:
-        await asyncio.to_thread(call)
-    except (BotoCoreError, ClientError) as exc:
-        raise PlatformError(f"Auto Scaling refused or did not answer: {exc}") from exc
+    async def _call(self, action: str, parameters: Mapping[str, str]) -> None:
+        body = urlencode({"Action": action, "Version": _VERSION, **parameters}).encode()
+        try:
+            await self._service.call(Call(action, "POST", "/", _FORM, body))
+        except AwsError as exc:
+            raise PlatformError(f"Auto Scaling refused {action}: {exc}") from exc
