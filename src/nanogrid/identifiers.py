@@ -1,5 +1,6 @@
 """Identifiers: sortable by time, unguessable, and checked wherever one comes in."""
 
+import functools
 import os
 import re
 import time
@@ -7,6 +8,8 @@ import time
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _IDENTIFIER = re.compile(r"(fn|run|key)_[0-9abcdefghjkmnpqrstvwxyz]{26}\Z")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
+#: The same functions are asked for again and again: of so many references is remembered whether they are any.
+_REMEMBERED = 4096
 _SHIFTS = (50, 40, 30, 20, 10, 0)
 _MASK = (1 << 60) - 1
 _QUALIFIER = re.compile(r"(?:[1-9][0-9]{0,8}|[A-Za-z][A-Za-z0-9_-]{0,63})\Z")
@@ -67,6 +70,7 @@ def is_run_reference(text: str) -> bool:
     return is_function_reference(reference) and (not colon or _QUALIFIER.match(qualifier) is not None)
 
 
+@functools.lru_cache(_REMEMBERED)
 def is_function_reference(text: str) -> bool:
     """Whether the text could name a function: its id or a name."""
     return _IDENTIFIER.match(text) is not None or _NAME.match(text) is not None

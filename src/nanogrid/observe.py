@@ -127,6 +127,28 @@ class RunFigures(Collector):
         yield self._cold_start.family()
 
 
+class AnswerFigures(Collector):
+    """HTTP answers by route and status, counted as plain numbers."""
+
+    def __init__(self) -> None:
+        """Nothing has been answered yet."""
+        self.counts: dict[tuple[str, int], int] = {}
+
+    def add(self, route: str, status: int) -> None:
+        """Count an answer."""
+        key = (route, status)
+        self.counts[key] = self.counts.get(key, 0) + 1
+
+    def collect(self) -> Iterator[Metric]:
+        """See `Collector`."""
+        answers = CounterMetricFamily(
+            "nanogrid_http_requests", "HTTP answers, by route and status.", labels=["route", "status"]
+        )
+        for (route, status), count in list(self.counts.items()):
+            answers.add_metric([route, str(status)], count)
+        yield answers
+
+
 class Metrics:
     """The numbers a grid counts. Built once by `bootstrap`, handed to who counts."""
 
@@ -143,6 +165,5 @@ class Metrics:
         self.platform_failures = Counter(
             "nanogrid_platform_failures", "Attempts that the platform failed at.", registry=self.registry
         )
-        self.requests = Counter(
-            "nanogrid_http_requests", "HTTP answers, by route and status.", ["route", "status"], registry=self.registry
-        )
+        self.answers = AnswerFigures()
+        self.registry.register(self.answers)

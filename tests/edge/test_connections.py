@@ -289,7 +289,7 @@ async def test_a_connection_that_ends_makes_room_for_another():
 async def test_refusals_of_what_is_no_request_are_counted():
     async with edge() as served:
         await all_of(served, b"garbage\r\n\r\n")
-        counted = served.grid.metrics.requests.labels("none", "400")._value.get()
+        counted = served.grid.metrics.answers.counts["none", 400]
 
     assert counted == 1
 

@@ -133,6 +133,6 @@ async def test_a_reader_that_takes_nothing_of_a_large_answer_is_cut():
     async with edge(patience=Patience(read_s=0.05, look_s=0.01)) as served:
         reader = await narrow(served.port)
         await asyncio.get_running_loop().sock_sendall(reader, large)
-        await until(lambda: served.grid.metrics.requests.labels("runFunction", "200")._value.get() == 1)
+        await until(lambda: served.grid.metrics.answers.counts.get(("runFunction", 200)) == 1)
         await until(lambda: served.server.connections == 0)
         reader.close()

@@ -160,7 +160,7 @@ async def test_an_answer_that_waits_in_the_socket_at_the_deadline_counts():
     with Line() as line:
         answer = line.channel.expect()
         line.peer.sendall(framed(b"just in time"))
-        line.channel._expire(answer)
+        line.channel._ring()
         _, payload = await answer
 
     assert bytes(payload) == b"just in time"

@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Awaitable
 from typing import cast
 
-from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from nanogrid.api.auth import Auth, Principal
@@ -44,8 +43,7 @@ class Gateway:
         self._services = services
         self._auth = auth
         self._log = log
-        self._requests = metrics.requests
-        self._counters: dict[tuple[str, int], Counter] = {}
+        self._answers = metrics.answers
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
         self._intake = intake or Intake()
         self._router = Router([*ROUTES, *console_routes()])
@@ -165,9 +163,4 @@ class Gateway:
         return problem_answer(exc, request_id)
 
     def _count(self, head: Head | None, status: int) -> None:
-        # Finding a labelled counter is dearer than counting.
-        key = (head.route.operation_id if head else "none", status)
-        counter = self._counters.get(key)
-        if counter is None:
-            counter = self._counters[key] = self._requests.labels(key[0], str(status))
-        counter.inc()
+        self._answers.add(head.route.operation_id if head else "none", status)

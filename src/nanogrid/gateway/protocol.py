@@ -78,6 +78,7 @@ class Protocol(HttpToolsProtocol):
         self._known = known
         #: The request at work is one that was not parsed: see `_answer_directly`.
         self._direct = False
+        self._task: asyncio.Task[None] | None = None
         #: What came while that was at work.
         self._early = b""
         self._answered_at = 0.0
@@ -211,9 +212,8 @@ class Protocol(HttpToolsProtocol):
     def _answer_directly(self, head: Head, body: bytes) -> None:
         self._direct = True
         self._heads += 1
-        task = self.loop.create_task(self._give_answer(head, body))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self._task = self.loop.create_task(self._give_answer(head, body))
+        self.tasks.add(self._task)
 
     async def _give_answer(self, head: Head, body: bytes) -> None:
         try:
@@ -222,6 +222,9 @@ class Protocol(HttpToolsProtocol):
         except BaseException:
             self.transport.abort()
             raise
+        finally:
+            # Not by a callback: it would cost each answer a turn of the event loop.
+            self.tasks.discard(cast("asyncio.Task[None]", self._task))
         self._direct = False
         if not self.transport.is_closing():
             self.transport.write_whole(whole)

@@ -30,6 +30,11 @@ class Channel:
         self._reader = wire.FrameReader()
         self._waiter: asyncio.Future[Frame] | None = None
         self._unsent: memoryview | None = None
+        #: When the present answer is due. The timer may ring earlier: it is left alone when an answer has come in time,
+        #: because most do, and setting a timer for each would cost more than looking once in a while.
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         #: Why nothing more can come; None while all is well.
         self._verdict: Frame | None = None
         self._loop.add_reader(self._fd, self._readable)
@@ -57,11 +62,10 @@ class Channel:
 
     async def wait(self, answer: asyncio.Future[Frame], timeout_s: float) -> Frame:
         """The expected frame, or one of kind `EXPIRED`, `ENDED`, `STRAY` or `wire.REFUSED`."""
-        timer = self._loop.call_later(timeout_s, self._expire, answer)
-        try:
-            return await answer
-        finally:
-            timer.cancel()
+        due = self._due = self._loop.time() + timeout_s
+        if self._timer is None or self._timer_at > due:
+            self._set_timer(due)
+        return await answer
 
     def close(self) -> None:
         """Read no more and close the socket; who still waits is told that the stream has ended. Idempotent."""
@@ -125,17 +129,32 @@ class Channel:
         if waiter is not None and not waiter.done():
             waiter.set_result(frame)
 
-    def _expire(self, answer: asyncio.Future[Frame]) -> None:
+    def _set_timer(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._timer_at = self._loop.call_at(at, self._ring), at
+
+    def _ring(self) -> None:
+        self._timer = None
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            return
+        if self._timer_at < self._due:
+            self._set_timer(self._due)
+            return
         # Where the loop was busy at the time, the answer may lie in the socket.
-        if not answer.done() and self._verdict is None:
+        if self._verdict is None:
             self._readable()
-        if not answer.done():
-            answer.set_result((EXPIRED, b""))
+        if not waiter.done():
+            waiter.set_result((EXPIRED, b""))
 
     def _conclude(self, kind: int, payload: bytes | memoryview = b"") -> None:
         if self._verdict is not None:
             return
         self._verdict = (kind, payload)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._unsent = None
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)

@@ -2,6 +2,8 @@
 
 from collections import OrderedDict
 
+from msgspec import Raw, structs
+
 from nanogrid.model import Run
 
 _KEPT_RUNS = 10_000
@@ -15,26 +17,29 @@ class RecentRuns:
 
     def __init__(self) -> None:
         """Empty."""
-        self._runs: OrderedDict[str, Run] = OrderedDict()
+        #: The run without its input, the input, and how many bytes both are.
+        self._runs: OrderedDict[str, tuple[Run, Raw, int]] = OrderedDict()
         self._bytes = 0
 
     def get(self, run_id: str) -> Run | None:
         """The run, where it is still here."""
-        return self._runs.get(run_id)
+        kept = self._runs.get(run_id)
+        return None if kept is None else structs.replace(kept[0], input=kept[1])
 
-    def add(self, run: Run) -> None:
+    def add(self, run: Run, input_: Raw) -> None:
         """Keep an ended run for a while."""
         self.discard(run.run_id)
-        self._runs[run.run_id] = run
-        self._bytes += size_of(run)
+        size = size_of(run) + len(memoryview(input_))
+        self._runs[run.run_id] = (run, input_, size)
+        self._bytes += size
         while len(self._runs) > _KEPT_RUNS or self._bytes > _KEPT_BYTES:
-            self._bytes -= size_of(self._runs.popitem(last=False)[1])
+            self._bytes -= self._runs.popitem(last=False)[1][2]
 
     def discard(self, run_id: str) -> None:
         """Forget the run, if it is here."""
-        run = self._runs.pop(run_id, None)
-        if run is not None:
-            self._bytes -= size_of(run)
+        kept = self._runs.pop(run_id, None)
+        if kept is not None:
+            self._bytes -= kept[2]
 
 
 def size_of(run: Run) -> int:

@@ -235,7 +235,7 @@ class LocalRunStore(RunStore):
             self._mirror.put(run.run_id, saved, weight=live.size)
         if live.run.status.ended:
             del self._live[run.run_id]
-            self._recent.add(live.in_full())
+            self._recent.add(live.run, live.input)
             self._count(live.run)
 
     def _saved(self, changes: Changes[Saved]) -> None:
@@ -247,7 +247,7 @@ class LocalRunStore(RunStore):
                 continue
             del self._unsaved[run_id]
             if saved.run.status.ended and saved.input is not None:
-                self._recent.add(structs.replace(saved.run, input=saved.input))
+                self._recent.add(saved.run, saved.input)
 
     def _count(self, run: Run) -> None:
         self._ended_count += run.status is not RunStatus.DEAD
