@@ -26,6 +26,7 @@ from nanogrid.observe import Metrics, make_log
 from nanogrid.ports import LogFeed
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
+from nanogrid.secret_store import SecretStore
 
 TOKEN = "correct-horse-battery-staple"
 SOURCE = "def handler(event, context):\n    return event\n"
@@ -76,6 +77,7 @@ class Grid:
             self.aliases,
             self.key_ring,
             self.quotas,
+            SecretStore(backend.record_store, backend.vault, self.clock),
             metrics_text=metrics_text,
             ready=lambda: self.not_ready,
             version="0.0.0",

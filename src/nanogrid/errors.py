@@ -17,6 +17,7 @@
     │   ├── CodeNotFound
     │   ├── AliasNotFound
     │   ├── DeadLetterNotFound
+    │   ├── SecretNotFound
     │   └── KeyNotFound
     ├── Conflict                                                                 (409)
     │   ├── NameTaken
@@ -36,6 +37,7 @@
         ├── StoreUnavailable    a store does not answer, or the disk is full
         ├── SandboxUnavailable  no sandbox can be started on this machine
         ├── SandboxBroken       a sandbox broke its protocol or vanished
+        ├── VaultLocked         what opens the secrets is away, or does not fit
         ├── LeaseLost           the lease belongs to somebody else by now
         └── CodeCorrupt         stored bytes do not match their digest
 
@@ -169,6 +171,12 @@ class AliasNotFound(NotFound):
     code = "alias_not_found"
 
 
+class SecretNotFound(NotFound):
+    """Raised when no secret has that name."""
+
+    code = "secret_not_found"
+
+
 class KeyNotFound(NotFound):
     """Raised when no key has that id."""
 
@@ -286,6 +294,12 @@ class SandboxBroken(PlatformError):
     """Raised when a sandbox vanished or broke its protocol for a reason that is not the function's."""
 
     code = "sandbox_broken"
+
+
+class VaultLocked(PlatformError):
+    """Raised when the key that opens secrets is away, or does not fit what it should open."""
+
+    code = "vault_locked"
 
 
 class LeaseLost(PlatformError):

@@ -96,6 +96,8 @@ class Settings(Record, frozen=True, kw_only=True):
     memory_mb: int = DEFAULT_MEMORY_MB
     timeout_ms: int = DEFAULT_TIMEOUT_MS
     environment: dict[str, str] = {}
+    #: Environment variables whose values are secrets: the variable's name, and the secret's.
+    secrets: dict[str, str] = {}
     network: Network = Network.NONE
     #: Most runs at once; 0 means as many as the grid has room for.
     concurrency: int = 0

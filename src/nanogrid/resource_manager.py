@@ -42,6 +42,7 @@ class Change(Record, frozen=True, kw_only=True):
     memory_mb: int | UnsetType = UNSET
     timeout_ms: int | UnsetType = UNSET
     environment: dict[str, str] | UnsetType = UNSET
+    secrets: dict[str, str] | UnsetType = UNSET
     network: Network | UnsetType = UNSET
     concurrency: int | UnsetType = UNSET
     retries: int | UnsetType = UNSET
@@ -231,6 +232,7 @@ def _changed(function: Function, change: Change, runtime: str) -> Function:
             "memory_mb",
             "timeout_ms",
             "environment",
+            "secrets",
             "network",
             "concurrency",
             "retries",

@@ -145,6 +145,14 @@ CASES = [
     Case("POST", "/dead-letters/{run}/redrive"),
     Case("POST", "/dead-letters/{run}/redrive"),
     Case("POST", "/dead-letters/run_none/redrive"),
+    # Secrets.
+    Case("PUT", "/secrets/password", {"value": "correct horse"}),
+    Case("PUT", "/secrets/password", {"value": ""}),
+    Case("PUT", "/secrets/1", {"value": "x"}),
+    Case("GET", "/secrets"),
+    Case("PUT", "/functions/hello", {"secrets": {"PASSWORD": "absent"}}),
+    Case("DELETE", "/secrets/password"),
+    Case("DELETE", "/secrets/password"),
     # Keys and quotas.
     Case("POST", "/keys", {"name": "ci", "scopes": ["run"], "functions": ["hello"], "tenant": "acme"}),
     Case("POST", "/keys", {"name": "ci", "scopes": ["root"]}),

@@ -12,7 +12,18 @@ from nanogrid.model import DEFAULT_MEMORY_MB
 OTHER = SOURCE + "# other\n"
 RECORD = {
     *("functionId", "name", "tenant", "version", "runtime", "handler", "memoryMb", "timeoutMs", "environment"),
-    *("network", "concurrency", "retries", "maxAgeMs", "idleTtlMs", "codeSha256", "codeSize", "createdAt", "updatedAt"),
+    *(
+        "network",
+        "secrets",
+        "concurrency",
+        "retries",
+        "maxAgeMs",
+        "idleTtlMs",
+        "codeSha256",
+        "codeSize",
+        "createdAt",
+        "updatedAt",
+    ),
 }
 
 
@@ -220,7 +231,7 @@ async def test_a_bad_part_of_a_multipart_body_is_named(data, path):
         (b"--x\r\n\r\nnameless\r\n--x--\r\n", "x", 400),
         (b'--x\r\ncontent-disposition: form-data; name="a"\r\n\r\n1\r\n' * 2 + b"--x--\r\n", "x", 400),  # twice
         (
-            b"".join(b'--x\r\ncontent-disposition: form-data; name="f%d"\r\n\r\n1\r\n' % n for n in range(14))
+            b"".join(b'--x\r\ncontent-disposition: form-data; name="f%d"\r\n\r\n1\r\n' % n for n in range(30))
             + b"--x--\r\n",
             "x",
             413,

@@ -1,19 +1,22 @@
-"""The rows of the route table about who may do what."""
+"""The rows of the route table about who may do what, and about what only functions may know."""
 
 from nanogrid import errors
-from nanogrid.api import keys
+from nanogrid.api import keys, scopes, secrets
 from nanogrid.api.records import (
     KeyCreated,
     KeyRequest,
     KeysQuery,
+    PageQuery,
     QuotaChange,
     QuotaReport,
+    SecretChange,
     TenantQuery,
 )
 from nanogrid.api.route import Route
 from nanogrid.api.scopes import SMALL_BODY
 from nanogrid.model import Key
 from nanogrid.ports import Page
+from nanogrid.secret_store import Secret
 
 ACCESS_ROUTES: tuple[Route, ...] = (
     Route(
@@ -76,5 +79,37 @@ ACCESS_ROUTES: tuple[Route, ...] = (
         max_body=SMALL_BODY,
         answer=QuotaReport,
         refusals=(errors.RevisionConflict,),
+    ),
+    Route(
+        method="PUT",
+        path="/secrets/{name}",
+        operation_id="putSecret",
+        summary="Keep a secret, which no answer ever shows",
+        handler=secrets.put_secret,
+        scopes=scopes.DEPLOY,
+        body=SecretChange,
+        max_body=SMALL_BODY,
+        answer=Secret,
+        refusals=(errors.RevisionConflict, errors.VaultLocked),
+    ),
+    Route(
+        method="GET",
+        path="/secrets",
+        operation_id="listSecrets",
+        summary="List secrets by name, without their values",
+        handler=secrets.list_secrets,
+        scopes=scopes.DEPLOY,
+        query=PageQuery,
+        answer=Page[Secret],
+    ),
+    Route(
+        method="DELETE",
+        path="/secrets/{name}",
+        operation_id="deleteSecret",
+        summary="Delete a secret; functions that name it cannot be loaded any more",
+        handler=secrets.delete_secret,
+        scopes=scopes.DEPLOY,
+        statuses=(204,),
+        refusals=(errors.SecretNotFound,),
     ),
 )

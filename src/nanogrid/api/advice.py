@@ -92,6 +92,10 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
         "The function has no alias of this name.",
         "`nanogrid alias list NAME` lists them; `nanogrid alias set NAME ALIAS VERSION` makes one.",
     ),
+    errors.SecretNotFound: Advice(
+        "No secret of this tenant has this name.",
+        "`nanogrid secrets list` lists them; `nanogrid secrets set NAME` makes one.",
+    ),
     errors.KeyNotFound: Advice(
         "No key of this tenant has this id, or it was revoked.",
         "`nanogrid keys list` lists them. Another tenant's keys need `--tenant`, and the grid's owner.",
@@ -170,6 +174,10 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
         "A sandbox vanished or broke its protocol for a reason that is not the function's.",
         "The task is tried again by itself, five times in all. If it goes on, look for `worker.attempt_failed` in the "
         "grid's log.",
+    ),
+    errors.VaultLocked: Advice(
+        "The key that opens secrets is not there, or belongs to another database.",
+        "Restore `vault.key` of the data folder from the backup that the database is from, or set the secrets again.",
     ),
     errors.LeaseLost: Advice(
         "A worker held a task longer than its lease without a sign of life; the task belongs to another one by now.",

@@ -38,6 +38,8 @@ _NOT_FOLLOWED = "Lines cannot be followed here: these are the latest. Ask again 
 async def deploy(request: Request, services: Services) -> Answer:
     """Make a function with its first version."""
     deployment = await _read_change(request, Deployment)
+    if deployment.secrets is not UNSET:
+        await services.secret_store.check(deployment.secrets, tenant=request.tenant)
     function = await services.resource_manager.deploy(deployment.name, deployment, tenant=request.tenant)
     return json_answer(function, status=201, headers=(("location", f"/functions/{function.function_id}"),))
 
@@ -75,6 +77,8 @@ async def list_versions(request: Request, services: Services) -> Answer:
 async def update_function(request: Request, services: Services) -> Answer:
     """Make the next version."""
     change = await _read_change(request, Update)
+    if change.secrets is not UNSET:
+        await services.secret_store.check(change.secrets, tenant=request.tenant)
     return json_answer(
         await services.resource_manager.update(function_reference(request), change, tenant=request.tenant)
     )
@@ -130,7 +134,7 @@ def _from_parts(request: Request, kind: type[U]) -> U:
 def _part_value(name: str, value: bytes) -> object:
     path = f"$.{name[:80]}"
     try:
-        return msgspec.json.decode(value) if name == "environment" else value.decode()
+        return msgspec.json.decode(value) if name in ("environment", "secrets") else value.decode()
     except msgspec.DecodeError as exc:
         raise InvalidField(f"{path}: no JSON object: {exc}.", path=path) from exc
     except UnicodeDecodeError as exc:

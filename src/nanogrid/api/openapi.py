@@ -22,6 +22,7 @@ _VARIABLES = {
     "/runs": "A run's id.",
     "/dead-letters": "A dead run's id.",
     "/keys": "A key's id.",
+    "/secrets": "A secret's name.",
 }
 _HEADERS: dict[str, Json] = {
     "Prefer": {

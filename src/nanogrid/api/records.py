@@ -43,6 +43,9 @@ IdleTtlMs = Annotated[int, Meta(ge=0, le=86_400_000, description="How long a war
 VariableName = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=255)]
 VariableValue = Annotated[str, Meta(max_length=MAX_ENVIRONMENT_BYTES)]
 Environment = Annotated[dict[VariableName, VariableValue], Meta(description="At most 32 KiB, names and values.")]
+SecretNames = Annotated[
+    dict[VariableName, Name], Meta(max_length=50, description="Variables whose values are secrets: the secrets' names.")
+]
 Source = Annotated[str, Meta(max_length=5 * 1024 * 1024, description="One file's code, in place of `zip`.")]
 Archive = Annotated[bytes, Meta(description="A zip archive, base64 in JSON, a file in multipart.")]
 Limit = Annotated[int, Meta(ge=1, le=200)]
@@ -74,6 +77,7 @@ class Update(Change, frozen=True, kw_only=True, forbid_unknown_fields=True):
     memory_mb: MemoryMb | UnsetType = UNSET
     timeout_ms: TimeoutMs | UnsetType = UNSET
     environment: Environment | UnsetType = UNSET
+    secrets: SecretNames | UnsetType = UNSET
     network: Network | UnsetType = UNSET
     concurrency: Concurrency | UnsetType = UNSET
     retries: Retries | UnsetType = UNSET
@@ -138,6 +142,14 @@ class Rollback(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which version to go back to; the one before the latest where absent."""
 
     version: Version | None = None
+
+
+class SecretChange(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A secret's value."""
+
+    value: Annotated[
+        str, Meta(min_length=1, max_length=MAX_ENVIRONMENT_BYTES, pattern=r"^[^\x00]*$", description="Any text.")
+    ]
 
 
 class AliasChange(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):

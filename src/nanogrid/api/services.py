@@ -10,6 +10,7 @@ from nanogrid.key_ring import KeyRing
 from nanogrid.ports import LogFeed
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
+from nanogrid.secret_store import SecretStore
 
 
 class Services(Struct, frozen=True):
@@ -21,6 +22,7 @@ class Services(Struct, frozen=True):
     aliases: Aliases
     key_ring: KeyRing
     quotas: Quotas
+    secret_store: SecretStore
     #: The metrics in Prometheus' text format, fresh.
     metrics_text: Callable[[], Awaitable[bytes]]
     #: None where the grid can serve; else the reason why not.

@@ -31,6 +31,7 @@ from nanogrid.observe import Log, Metrics, make_log
 from nanogrid.ports import SandboxPool, TaskQueue
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
+from nanogrid.secret_store import SecretStore
 from nanogrid.worker import DirectRuns, Worker, warm
 
 #: How long a request may wait for its run on one machine, in seconds.
@@ -54,6 +55,7 @@ class Started(Record, frozen=True, kw_only=True):
 class _Owners(NamedTuple):
     key_ring: KeyRing
     quotas: Quotas
+    secret_store: SecretStore
 
 
 class Boxes(NamedTuple):
@@ -86,12 +88,14 @@ async def open_grid(config: Config) -> AsyncIterator[Started]:
     token = _token(config.data / "token")
     async with (
         _backend(config, clock) as backend,
-        open_sandboxes(config, backend.code_store, clock, log, metrics) as sandboxes,
+        _guarded_sandboxes(config, backend, clock, log, metrics) as (sandboxes, secret_store),
         open_tracing(config, clock, log) as tracing,
     ):
         stopping = asyncio.Event()
         traced, make_gateway = tracing.around(backend, sandboxes), tracing.make_gateway
-        gateway, worker, _ = await wired(config, *traced, clock, log, metrics, token, stopping, make_gateway)
+        gateway, worker, _ = await wired(
+            config, *traced, clock, log, metrics, token, stopping, secret_store, make_gateway
+        )
         server = Server(gateway, log, host=config.host, port=config.port)
         working = asyncio.create_task(worker.run())
         try:
@@ -120,12 +124,13 @@ async def wired(
     metrics: Metrics,
     token: str,
     stopping: asyncio.Event,
+    secret_store: SecretStore,
     make_gateway: Callable[..., Gateway] = Gateway,
 ) -> Boxes:
     """The boxes, each with what it needs of the others; nothing runs yet."""
     direct = _direct(backend, sandboxes.pool, clock, log, metrics)
     worker = _worker(config, backend, sandboxes.pool, direct, clock, log, metrics)
-    owners = await _owners(backend, clock, token)
+    owners = await _owners(backend, clock, token, secret_store)
     services = _services(config, backend, sandboxes, direct, owners, clock, metrics, stopping)
     return Boxes(_gateway(config, services, log, metrics, make_gateway), worker, direct)
 
@@ -143,11 +148,22 @@ def _started(config: Config, url: str, token: str, sandboxes: Sandboxes) -> Star
     )
 
 
-async def _owners(backend: LocalBackend, clock: Clock, token: str) -> _Owners:
+@asynccontextmanager
+async def _guarded_sandboxes(
+    config: Config, backend: LocalBackend, clock: Clock, log: Log, metrics: Metrics
+) -> AsyncIterator[tuple[Sandboxes, SecretStore]]:
+    """Sandboxes, and the secrets that they are given."""
+    secret_store = SecretStore(backend.record_store, backend.vault, clock)
+    async with open_sandboxes(config, backend.code_store, clock, log, metrics, secret_store) as sandboxes:
+        yield sandboxes, secret_store
+
+
+async def _owners(backend: LocalBackend, clock: Clock, token: str, secret_store: SecretStore) -> _Owners:
     """Who may do what, as the record store has it."""
     owners = _Owners(
         key_ring=KeyRing(backend.record_store, clock, owner_digest=token_digest(token)),
         quotas=Quotas(backend.record_store, backend.registry, clock),
+        secret_store=secret_store,
     )
     await owners.key_ring.refresh()
     await owners.quotas.refresh()
@@ -238,6 +254,7 @@ def _services(
         aliases=aliases,
         key_ring=owners.key_ring,
         quotas=owners.quotas,
+        secret_store=owners.secret_store,
         metrics_text=partial(_metrics_text, backend.task_queue, direct, metrics),
         ready=lambda: "the grid is stopping" if stopping.is_set() else None,
         version=__version__,

@@ -28,7 +28,9 @@ from nanogrid.sandbox.machine import Machine, open_machine
 from nanogrid.sandbox.pool import Pool
 from nanogrid.sandbox.process import ProcessDriver
 from nanogrid.sandbox.seccomp import program
+from nanogrid.sandbox.secret_driver import SecretDriver
 from nanogrid.sandbox.workspace import open_workspace
+from nanogrid.secret_store import SecretStore
 
 #: What unpacked archives may occupy together, in bytes.
 _CODE_CACHE_BYTES = 4 * 1024**3
@@ -56,13 +58,20 @@ class _Ground(NamedTuple):
 
 @asynccontextmanager
 async def open_sandboxes(
-    config: Config, code_store: CodeStore, clock: Clock, log: Log, metrics: Metrics
+    config: Config,
+    code_store: CodeStore,
+    clock: Clock,
+    log: Log,
+    metrics: Metrics,
+    secret_store: SecretStore | None = None,
 ) -> AsyncIterator[Sandboxes]:
     """Driver, code cache and pool of the kind that the settings name."""
     kind = "bubblewrap" if config.sandbox == "auto" else config.sandbox
     ground = await asyncio.to_thread(_ground(kind), config, clock)
     cache = CodeCache(code_store, ground.code, clock, limit_bytes=_CODE_CACHE_BYTES)
     driver = ground.make_driver(lambda cell: Guard(cell, clock, cache.path))
+    if secret_store is not None:
+        driver = SecretDriver(driver, secret_store)
     try:
         await driver.start()
         await cache.start()

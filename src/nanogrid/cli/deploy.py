@@ -36,6 +36,10 @@ _Variables = Annotated[
     list[str] | None,
     typer.Option("--env", metavar="NAME=VALUE", help="Environment variable; NAME alone takes yours. Repeatable."),
 ]
+_Secrets = Annotated[
+    list[str] | None,
+    typer.Option("--secret", metavar="NAME=SECRET", help="Environment variable with a secret's value. Repeatable."),
+]
 _Concurrency = Annotated[int | None, typer.Option(help="Most runs at once; 0 for as many as there is room.")]
 _Retries = Annotated[int | None, typer.Option(help="Further tries of a failed asynchronous run.")]
 _MaxAge = Annotated[
@@ -64,6 +68,7 @@ def deploy(
     memory: _Memory = None,
     timeout_ms: _Timeout = None,
     variables: _Variables = None,
+    secret: _Secrets = None,
     concurrency: _Concurrency = None,
     retries: _Retries = None,
     max_age_ms: _MaxAge = None,
@@ -95,6 +100,7 @@ def deploy(
             memory_mb=memory,
             timeout_ms=timeout_ms,
             environment=_environment(variables, session.environ),
+            secrets=_secrets(secret),
             concurrency=concurrency,
             retries=retries,
             max_age_ms=max_age_ms,
@@ -192,3 +198,13 @@ def _print_deployed(session: Session, plan: Plan, code: Code, function: Function
         out.print(f"  {clean(reason)}", style="dim", soft_wrap=True)
     out.print(f"  {counted(len(code.files), 'file')}, {size(function.code_size)} packed", style="dim", soft_wrap=True)
     session.hint(f"Run it: nanogrid run {function.name} --input '{{}}'")
+
+
+def _secrets(pairs: list[str] | None) -> dict[str, str] | None:
+    """Which secret each variable has; None where none was named."""
+    if not pairs:
+        return None
+    for pair in pairs:
+        if "=" not in pair:
+            raise typer.BadParameter(f"{pair!r} is no pair; write VARIABLE=SECRET.", param_hint="--secret")
+    return dict(pair.split("=", 1) for pair in pairs)

@@ -9,7 +9,22 @@ from typing import Annotated, Any
 
 import typer
 
-from nanogrid.cli import aws, backup, bench, deploy, doctor, functions, grid, images, keys, runs, up, versions, worker
+from nanogrid.cli import (
+    aws,
+    backup,
+    bench,
+    deploy,
+    doctor,
+    functions,
+    grid,
+    images,
+    keys,
+    runs,
+    secrets,
+    up,
+    versions,
+    worker,
+)
 from nanogrid.cli.exits import ExitCode, exit_code
 from nanogrid.cli.render import clean, make_console
 from nanogrid.cli.session import Session, session_of
@@ -44,6 +59,9 @@ _COMMANDS: list[tuple[str, Callable[..., None], str]] = [
     ("cancel", runs.cancel, "Runs"),
     ("dead-letters", runs.dead_letters, "Runs"),
     ("redrive", runs.redrive, "Runs"),
+    ("secrets set", secrets.set_secret, "Functions"),
+    ("secrets list", secrets.list_secrets, "Functions"),
+    ("secrets rm", secrets.remove, "Functions"),
     ("keys create", keys.create, "Keys"),
     ("keys list", keys.list_keys, "Keys"),
     ("keys revoke", keys.revoke, "Keys"),
@@ -56,6 +74,7 @@ _COMMANDS: list[tuple[str, Callable[..., None], str]] = [
 _GROUPS = {
     "alias": "Names for versions: run NAME:ALIAS.",
     "keys": "Make, list and revoke keys.",
+    "secrets": "What functions must know and nobody may read.",
     "aws": "The same grid in your AWS account.",
 }
 

@@ -230,6 +230,7 @@ def _function_fields(function: FunctionInfo) -> list[tuple[str, Any]]:
         ("memory", f"{function.memory_mb} MB"),
         ("timeout", milliseconds(function.timeout_ms)),
         ("environment", ", ".join(sorted(function.environment)) or "none"),
+        ("secrets", ", ".join(f"{k} from {v}" for k, v in sorted(function.secrets.items())) or "none"),
         ("network", function.network.value),
         ("concurrency", str(function.concurrency or "as there is room")),
         ("retries", str(function.retries)),

@@ -19,6 +19,7 @@ from nanogrid.client.records import (
     NewKey,
     QuotaInfo,
     RunInfo,
+    SecretInfo,
 )
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "RunDead",
     "RunInfo",
     "RunUnsuccessful",
+    "SecretInfo",
     "WaitTimedOut",
 ]

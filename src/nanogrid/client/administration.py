@@ -1,4 +1,4 @@
-"""What the SDK does besides deploying and running: versions, aliases, keys, quotas."""
+"""What the SDK does besides deploying and running: versions, aliases, secrets, keys, quotas."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
@@ -10,7 +10,7 @@ import msgspec
 
 from nanogrid.client.channel import Channel
 from nanogrid.client.messages import decoded
-from nanogrid.client.records import AliasInfo, FunctionInfo, KeyInfo, Listing, NewKey, QuotaInfo
+from nanogrid.client.records import AliasInfo, FunctionInfo, KeyInfo, Listing, NewKey, QuotaInfo, SecretInfo
 from nanogrid.model import Scope
 
 T = TypeVar("T")
@@ -57,6 +57,19 @@ class Administration:
     async def delete_alias(self, name: str, alias: str) -> None:
         """Let the alias mean nothing any more. Raises `FunctionNotFound`, `AliasNotFound`."""
         await self._channel.request("DELETE", _alias_path(name, alias))
+
+    async def set_secret(self, name: str, value: str) -> SecretInfo:
+        """Keep a secret, or another value of one; nobody can read it again but functions that name it."""
+        return decoded(await self._send("PUT", f"/secrets/{_quoted(name)}", {"value": value}), SecretInfo)
+
+    async def secrets(self) -> AsyncIterator[SecretInfo]:
+        """All secrets by name, without their values."""
+        async for secret in self._pages("/secrets", {}, SecretInfo):
+            yield secret
+
+    async def delete_secret(self, name: str) -> None:
+        """Forget a secret. Raises `SecretNotFound`."""
+        await self._channel.request("DELETE", f"/secrets/{_quoted(name)}")
 
     async def create_key(
         self,

@@ -116,6 +116,14 @@ class AliasInfo(Record, frozen=True, kw_only=True):
     warm_ms: float | None = None
 
 
+class SecretInfo(Record, frozen=True, kw_only=True):
+    """A secret, without its value."""
+
+    name: str
+    created_at: datetime
+    updated_at: datetime
+
+
 class NewKey(Key, frozen=True, kw_only=True):
     """A key that was made just now."""
 

@@ -57,6 +57,7 @@ __all__ = [
     "SandboxDriver",
     "SandboxPool",
     "TaskQueue",
+    "Vault",
 ]
 
 T = TypeVar("T")
@@ -240,6 +241,21 @@ class RecordStore(ABC):
 
         Reads no more than the page. Raises `MalformedRequest` for a cursor that this store did not make.
         """
+
+
+class Vault(ABC):
+    """Seals what must not be read where it is kept."""
+
+    @abstractmethod
+    async def seal(self, value: bytes, *, bound_to: str) -> bytes:
+        """The value so that only this vault can read it; sealing it again gives other bytes.
+
+        It opens only where it is said to be bound to the same: one secret's bytes in another's place do not.
+        """
+
+    @abstractmethod
+    async def unseal(self, sealed: bytes, *, bound_to: str) -> bytes:
+        """The value that was sealed. Raises `VaultLocked` where the key is away, or does not fit."""
 
 
 class TaskQueue(ABC):

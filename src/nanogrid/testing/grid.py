@@ -24,6 +24,7 @@ from nanogrid.config import Config
 from nanogrid.errors import NanoGridError
 from nanogrid.model import MAX_TIMEOUT_MS, Function
 from nanogrid.observe import Metrics, make_log
+from nanogrid.secret_store import SecretStore
 from nanogrid.testing.clock import ManualClock, let_act
 from nanogrid.testing.handlers import Handler, imported
 from nanogrid.testing.output import Output
@@ -147,12 +148,13 @@ class MemoryGrid(Client):
 
     async def _wired(self, config: Config) -> Boxes:
         surroundings = Surroundings(self.clock, self._sleeping, Output())
+        secret_store = SecretStore(self._backend.record_store, self._backend.vault, self.clock)
         driver = InProcessDriver(surroundings, self._find_handler)
         self._pool = InProcessPool(driver)
         sandboxes = Sandboxes(driver=driver, pool=self._pool, kind="in process", notes=[])
         log = make_log("json", io.StringIO())
         return await wired(
-            config, self._backend, sandboxes, self.clock, log, Metrics(), _TOKEN, stopping=asyncio.Event()
+            config, self._backend, sandboxes, self.clock, log, Metrics(), _TOKEN, asyncio.Event(), secret_store
         )
 
     @asynccontextmanager

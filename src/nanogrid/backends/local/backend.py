@@ -18,8 +18,9 @@ from nanogrid.backends.local.run_store import LocalRunStore
 from nanogrid.backends.local.schema import shipped_schema
 from nanogrid.backends.local.task_journal import TaskJournal
 from nanogrid.backends.local.task_queue import LocalTaskQueue
+from nanogrid.backends.local.vault import LocalVault
 from nanogrid.clock import Clock
-from nanogrid.ports import CodeStore, DeadLetters, LogFeed, RecordStore, Registry, ResultBus, RunStore, TaskQueue
+from nanogrid.ports import CodeStore, DeadLetters, LogFeed, RecordStore, Registry, ResultBus, RunStore, TaskQueue, Vault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class LocalBackend:
     result_bus: ResultBus
     log_feed: LogFeed
     record_store: RecordStore
+    vault: Vault
 
 
 @asynccontextmanager
@@ -78,4 +80,5 @@ async def open_local(
             result_bus=LocalResultBus(),
             log_feed=LocalLogFeed(),
             record_store=LocalRecordStore(database),
+            vault=LocalVault(folder / "vault.key"),
         )
