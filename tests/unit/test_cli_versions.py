@@ -65,3 +65,47 @@ def test_aliases_are_listed_and_deleted():
     assert "version 2, 0.25 of runs version 1" in listed.stdout
     assert deleted.stdout == "Deleted price:live.\n"
     assert (grid.requests[-1].method, grid.requests[-1].url.path) == ("DELETE", "/functions/price/aliases/live")
+
+
+RECOMMENDED = {"memoryMb": 512, "timeoutMs": 30_000, "recommendedMemoryMb": 144, "recommendedTimeoutMs": 2_000}
+
+
+def test_tuning_shows_what_is_recommended_and_changes_nothing():
+    grid = answering(FakeGrid().add("price") | RECOMMENDED)
+
+    done = call(grid, "tune", "price")
+
+    assert [line.split() for line in done.stdout.splitlines()[1:]] == [
+        ["memory", "512", "MB", "144", "MB"],
+        ["timeout", "30.0", "s", "2000", "ms"],
+    ]
+    assert [request.method for request in grid.requests] == ["GET"]
+
+
+def test_tuning_that_is_applied_makes_a_version_with_what_is_recommended():
+    function = FakeGrid().add("price") | RECOMMENDED
+    grid = answering(function, function, function | {"version": 2})
+
+    done = call(grid, "tune", "price", "--apply")
+
+    assert done.stdout.endswith("price is at version 2 with these.\n")
+    assert grid.asked() == {"memoryMb": 144, "timeoutMs": 2_000}
+
+
+def test_what_is_as_recommended_already_is_left_alone():
+    function = FakeGrid().add("price") | RECOMMENDED | {"memoryMb": 144, "timeoutMs": 2_000}
+    grid = answering(function, function)
+
+    done = call(grid, "tune", "price", "--apply")
+
+    assert done.exit_code == ExitCode.OK
+    assert [request.method for request in grid.requests] == ["GET", "GET"]
+
+
+def test_without_runs_there_is_nothing_to_apply():
+    grid = answering(FakeGrid().add("price"), FakeGrid().add("price"))
+
+    done = call(grid, "tune", "price", "--apply")
+
+    assert done.exit_code == ExitCode.REFUSED
+    assert "Run it some times" in done.stderr

@@ -50,6 +50,7 @@ _COMMANDS: list[tuple[str, Callable[..., None], str]] = [
     ("logs", functions.logs, "Functions"),
     ("versions", versions.versions, "Functions"),
     ("rollback", versions.rollback, "Functions"),
+    ("tune", versions.tune, "Functions"),
     ("alias set", versions.set_alias, "Functions"),
     ("alias list", versions.list_aliases, "Functions"),
     ("alias rm", versions.remove_alias, "Functions"),

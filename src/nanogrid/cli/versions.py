@@ -54,6 +54,33 @@ def rollback(
         session.out.print(f"{function.name} is at version {function.version}, as {back_to} was.")
 
 
+def tune(
+    context: typer.Context,
+    name: _Name,
+    apply: Annotated[bool, typer.Option("--apply", help="Make a version with what is recommended.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Show the memory and timeout that recent runs recommend: their 99th percentile, with room above it."""
+    session = session_of(context)
+    with session.client() as client:
+        before = client.function(name)
+        after = client.tune(name) if apply else before
+    if as_json:
+        print_json(after)
+        return
+    memory_mb, timeout_ms = before.recommended_memory_mb, before.recommended_timeout_ms
+    if memory_mb is None or timeout_ms is None:
+        session.out.print(f"No run of version {before.version} has ended yet; run it some times on real input first.")
+        return
+    rows = [
+        ("memory", f"{before.memory_mb} MB", f"{memory_mb} MB"),
+        ("timeout", milliseconds(before.timeout_ms), milliseconds(timeout_ms)),
+    ]
+    print_table(session.out, ["", "NOW", "RECOMMENDED"], rows)
+    if after.version != before.version:
+        session.out.print(f"{after.name} is at version {after.version} with these.")
+
+
 def set_alias(
     context: typer.Context,
     name: _Name,

@@ -11,6 +11,7 @@ import msgspec
 from nanogrid.client.channel import Channel
 from nanogrid.client.messages import decoded
 from nanogrid.client.records import AliasInfo, FunctionInfo, KeyInfo, Listing, NewKey, QuotaInfo, SecretInfo
+from nanogrid.errors import InvalidField
 from nanogrid.model import Scope
 
 T = TypeVar("T")
@@ -34,6 +35,23 @@ class Administration:
         """
         body = {} if version is None else {"version": version}
         return decoded(await self._send("POST", function_path(name) + "/rollback", body), FunctionInfo)
+
+    async def tune(self, name: str) -> FunctionInfo:
+        """Make a version with the memory and timeout that recent runs recommend, if those differ; the latest version.
+
+        Raises `FunctionNotFound`, `InvalidField` where no run of this version has ended yet, `RevisionConflict`.
+        """
+        function = decoded(await self._get(function_path(name), {}), FunctionInfo)
+        memory_mb, timeout_ms = function.recommended_memory_mb, function.recommended_timeout_ms
+        if memory_mb is None or timeout_ms is None:
+            raise InvalidField(
+                f"no run of version {function.version} of {function.name!r} has ended yet.",
+                hint="Run it some times on real input first.",
+            )
+        if (function.memory_mb, function.timeout_ms) == (memory_mb, timeout_ms):
+            return function
+        change = {"memoryMb": memory_mb, "timeoutMs": timeout_ms}
+        return decoded(await self._send("PUT", function_path(name), change), FunctionInfo)
 
     async def code(self, name: str, *, version: int | None = None) -> bytes:
         """The code of that version or the latest, as a zip archive. Raises `FunctionNotFound`."""

@@ -180,6 +180,7 @@ class Client:
     dead_letters = _iterating(AsyncClient.dead_letters)
     redrive = _waiting(AsyncClient.redrive)
     openapi = _waiting(AsyncClient.openapi)
+    tune = _waiting(AsyncClient.tune)
     rollback = _waiting(AsyncClient.rollback)
     code = _waiting(AsyncClient.code)
     aliases = _waiting(AsyncClient.aliases)

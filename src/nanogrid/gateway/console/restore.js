@@ -6,6 +6,7 @@ const SETTINGS = [
   "memoryMb",
   "timeoutMs",
   "environment",
+  "secrets",
   "network",
   "concurrency",
   "retries",
