@@ -23,6 +23,7 @@ _IDLE = 20
 _BATCH = 100
 _BATCHES = 100
 _SINGLES = 200
+_OBJECTS = 20_000
 
 
 def ping_pong_us(cpus: tuple[int, int] | None) -> float:
@@ -146,6 +147,27 @@ def _commit(database: sqlite3.Connection, first: int, count: int) -> None:
     database.execute("COMMIT")
 
 
+def object_ns() -> float:
+    """A small object made, asked and dropped, in nanoseconds at the best: tells builds of an interpreter apart."""
+
+    def make_and_ask() -> None:
+        for number in range(_OBJECTS):
+            {"item": _Item(number).doubled()}.get("item")
+
+    return min(_timed_us(make_and_ask) for _ in range(_STARTS)) * 1000 / _OBJECTS
+
+
+class _Item:
+    """Something small."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def doubled(self) -> int:
+        """Next to nothing."""
+        return 2 * self._number
+
+
 def _timed_us(call: Callable[[], None]) -> float:
     began = time.perf_counter_ns()
     call()
@@ -162,6 +184,7 @@ def measure(folder: Path) -> dict[str, float]:
         "fork to ready, us": fork_us(),
         "interpreter start and end, us": python_us(),
         "forked interpreter, MB": forked_mb(),
+        "small Python object made and dropped, ns": object_ns(),
         "SQLite durable commit of one row, us": commit_us(folder),
         "SQLite durable rows in groups of 100, per s": group_commit_rows_s(folder),
     }
