@@ -19,6 +19,7 @@ from nanogrid.cli import (
     grid,
     images,
     keys,
+    rehearse,
     runs,
     secrets,
     up,
@@ -71,6 +72,7 @@ _COMMANDS: list[tuple[str, Callable[..., None], str]] = [
     ("aws status", aws.status, "AWS"),
     ("aws logs", aws.logs, "AWS"),
     ("aws destroy", aws.destroy, "AWS"),
+    ("aws rehearse", rehearse.rehearse, "AWS"),
 ]
 _GROUPS = {
     "alias": "Names for versions: run NAME:ALIAS.",

@@ -142,7 +142,6 @@ def _deploy_marks(trace: Trace) -> list[Mark]:
     registered = trace.last(_WRITES, trace.api.ended_at)
     return [
         *_to_lambda(trace, "the resource manager"),
-        Mark(stored.began_at, "check", "token, settings, archive packed anew"),
         Mark(stored.ended_at, "store code", "the archive is in S3"),
         Mark(registered.ended_at, "register", "the version is in NanoGridFunctions"),
         *_to_client(trace),
