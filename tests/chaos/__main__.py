@@ -14,14 +14,8 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from chaos.play import play
+from chaos.play import USUAL, play
 from chaos.schedule import GAP_S, Replay, read, write
-
-#: What needs nothing but this machine; the others are asked for by name: jump-clock, fill-disk.
-USUAL = {
-    "local": "kill-server,freeze-server,stop-server,kill-sandbox,freeze-sandbox,cut-network,slow-network,"
-    "half-open-network,copy-database",
-}
 
 
 def main() -> int:

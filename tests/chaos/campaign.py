@@ -12,8 +12,6 @@ from chaos.history import Verdict, judge
 from chaos.schedule import Fault
 from chaos.system import System
 
-_CLIENTS = 12
-_MOST_OPEN = 300
 #: How long everything may take to end when nothing is harmed any more, in seconds.
 DRAIN_S = 120.0
 Say = Callable[[str], None]
@@ -46,14 +44,14 @@ class _Run:
         self._began = time.monotonic()
         self._loaded = asyncio.Event()
         self.done: list[Fault] = []
-        self.clients = Clients(system.history, lambda: system.url, system.token, most_open=_MOST_OPEN)
+        self.clients = Clients(system.history, lambda: system.url, system.token, most_open=system.most_open)
 
     async def play(self) -> Verdict:
         marks = {"environment": {"MARKS": str(self._system.marks)}} if self._system.marks else {}
         for name, settings in workload.FUNCTIONS.items():
             await self.clients.deploy(name, workload.SOURCE, **settings, **marks)
         harm = asyncio.create_task(self._harm())
-        clients = [self.clients.submit(self._requests, self._wanted) for _ in range(_CLIENTS)]
+        clients = [self.clients.submit(self._requests, self._wanted) for _ in range(self._system.clients)]
         load = asyncio.gather(*clients)
         await asyncio.wait([load, harm], return_when=asyncio.FIRST_COMPLETED)
         if harm.done():
@@ -107,7 +105,7 @@ class _Run:
         return sum(len(page["items"]) for page in pages)
 
     async def _judge(self) -> Verdict:
-        killed = any(fault.kind in ("kill-sandbox", "kill-worker") for fault in self.done)
+        killed = any(fault.kind == "kill-sandbox" for fault in self.done)
         found = await self.clients.found()
         return judge(self._system.history, found, await self._system.executions(), may_be_killed=killed)
 

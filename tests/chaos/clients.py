@@ -9,7 +9,7 @@ from chaos.history import ENDED, History
 from chaos.workload import Request
 
 #: How long a client waits for one answer, in seconds; a half-open connection ends by it.
-_ANSWER_S = 15.0
+_ANSWER_S = 30.0
 #: What a synchronous request waits before it takes a 202, in seconds.
 _SYNC_WAIT_S = 2
 _PAUSE_S = 0.1
@@ -20,7 +20,7 @@ class Clients:
     """Many clients with one history. `address` says where the grid is now."""
 
     def __init__(self, history: History, address: Callable[[], str], token: str, *, most_open: int) -> None:
-        """No more than `most_open` promised runs are left open at once, so that load and faults last equally long."""
+        """No more than `most_open` promised runs are left open at once."""
         self.history = history
         #: How many requests the grid has answered with a run.
         self.accepted = 0

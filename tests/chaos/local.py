@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from chaos.disk import Ballast
 from chaos.history import History
+from chaos.network import Network
 from chaos.proxy import Proxy
 from chaos.system import Harm, System
 from grid import StartedGrid, started_grid
@@ -39,6 +40,7 @@ class LocalSystem(System):
         self.history = History()
         self._grid = grid
         self._proxy = proxy
+        self._network = Network(proxy, "the grid")
         self._disk = disk
         #: The file that tells faketime how wrong the clock is.
         self._offset = offset
@@ -58,9 +60,7 @@ class LocalSystem(System):
             "freeze-server": self._freeze_server,
             "kill-sandbox": self._kill_sandbox,
             "freeze-sandbox": self._freeze_sandbox,
-            "cut-network": self._cut_network,
-            "slow-network": self._slow_network,
-            "half-open-network": self._half_open_network,
+            **self._network.harms("network"),
             "copy-database": self._copy_database,
             **({"jump-clock": self._jump_clock} if _FAKETIME.exists() else {}),
             **({"fill-disk": self._fill_disk} if self._disk else {}),
@@ -103,25 +103,6 @@ class LocalSystem(System):
         # Never the server itself; where nothing is inside yet, a process that is not there.
         inside = family(self._grid.pid)[1:] or [2**22 - 1]
         return inside[int(strength * (len(inside) - 1))]
-
-    async def _cut_network(self, strength: float) -> str:
-        self._proxy.cut()
-        return "every connection reset"
-
-    async def _slow_network(self, strength: float) -> str:
-        self._proxy.delay_s = 0.05 + strength * 0.3
-        said = f"every piece {1000 * self._proxy.delay_s:.0f} ms late for 2 s"
-        await asyncio.sleep(2)
-        self._proxy.heal()
-        return said
-
-    async def _half_open_network(self, strength: float) -> str:
-        seconds = 1 + 2 * strength
-        self._proxy.fall_silent()
-        await asyncio.sleep(seconds)
-        self._proxy.cut()
-        self._proxy.heal()
-        return f"connections silent for {seconds:.1f} s, then reset"
 
     async def _jump_clock(self, strength: float) -> str:
         hours = -1 if strength < 0.5 else 1
@@ -177,21 +158,13 @@ async def local_system(sandbox: str, *, kinds: set[str]) -> AsyncIterator[LocalS
                 async with proxy.serving():
                     system = LocalSystem(grid, proxy, sandbox, disk=disk, offset=offset)
                     if sandbox == "process":
-                        system.marks = _marks(folder)
+                        system.count_executions(folder)
                     yield system
 
 
 def _address(grid: StartedGrid) -> tuple[str, int]:
     parts = urlsplit(grid.url)
     return str(parts.hostname), int(parts.port or 0)
-
-
-def _marks(folder: Path) -> Path:
-    # Sandboxes of this kind see the machine's files, and each has a user of its own.
-    marks = folder / "marks"
-    marks.touch()
-    marks.chmod(0o666)
-    return marks
 
 
 def _false_clock(folder: Path, offset: Path) -> dict[str, str]:

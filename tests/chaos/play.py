@@ -3,17 +3,25 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
+from chaos.aws import aws_system
 from chaos.campaign import Campaign, Size, campaign
 from chaos.local import local_system
 from chaos.schedule import Replay, drawn
 from chaos.system import System
 
 Say = Callable[[str], None]
+#: What needs nothing but this machine; the others are asked for by name: jump-clock, fill-disk.
+USUAL = {
+    "local": "kill-server,freeze-server,stop-server,kill-sandbox,freeze-sandbox,cut-network,slow-network,"
+    "half-open-network,copy-database",
+    "aws": "kill-worker,freeze-worker,stop-worker,kill-sandbox,restart-redis,flush-redis,cut-redis,slow-redis,"
+    "half-open-redis,throttle-sqs,double-sqs",
+}
 
 
 def opened(backend: str, sandbox: str, kinds: list[str]) -> AbstractAsyncContextManager[System]:
     """A started grid on that backend, ready for these kinds of harm."""
-    return {"local": local_system}[backend](sandbox, kinds=set(kinds))
+    return aws_system(sandbox) if backend == "aws" else local_system(sandbox, kinds=set(kinds))
 
 
 async def play(plan: Replay, say: Say, *, gap_s: tuple[float, float], count: int = 0, again: bool = False) -> Campaign:

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from chaos import fairness, leaks
 from chaos.history import Verdict
-from chaos.play import play
+from chaos.play import USUAL, play
 from chaos.schedule import GAP_S, Replay
 
 ROOT = Path(__file__).parents[2]
@@ -101,16 +101,16 @@ ROWS = {
         chaos("kill-server", tasks=10_000, sandbox="process"),
     ),
     "kills-isolated": Row(
-        "the same with every function in its sandbox, and sandboxes killed as well",
+        "3,000 runs while server and sandboxes are killed, every function in its sandbox",
         "local, bubblewrap",
         _NONE,
-        chaos("kill-server,kill-sandbox", tasks=10_000),
+        chaos("kill-server,kill-sandbox", tasks=3_000),
     ),
     "two-hundred": Row(
         "200 kills of the whole server in the middle of a burst: every 202 ends",
         "local, bubblewrap",
         _NONE,
-        chaos("kill-server", count=200),
+        chaos("kill-server", count=200, gap_s=(0.2, 1.0)),
     ),
     "copies": Row(
         "the database as it is at 200 random moments is whole, and has every run promised until then",
@@ -122,23 +122,32 @@ ROWS = {
         "kills, freezes longer than a lease, a network that is slow, cut and half open, drains: all mixed",
         "local, bubblewrap",
         _NONE,
-        chaos(
-            "kill-server,freeze-server,stop-server,kill-sandbox,freeze-sandbox,cut-network,slow-network,half-open-network",
-            tasks=5_000,
-            count=80,
-        ),
+        chaos(USUAL["local"], tasks=2_000, count=45),
     ),
     "disk": Row(
         "a full disk refuses with 503, and the grid goes on by itself when there is room",
         "local, bubblewrap",
         f"{_NONE}; the database whole",
-        chaos("fill-disk,copy-database", count=60),
+        chaos("fill-disk,copy-database", count=30),
     ),
     "clock": Row(
         "a clock that jumps an hour back and forth",
         "local, bubblewrap",
         _NONE,
-        chaos("jump-clock", count=40),
+        chaos("jump-clock", count=20),
+    ),
+    "aws-kills": Row(
+        "a worker killed every 0.5 to 3 s; executions counted by the functions themselves",
+        "AWS, emulated; plain processes",
+        f"{_NONE}; executions at most runs + 2 for each kill",
+        chaos("kill-worker", tasks=1_000, backend="aws", sandbox="process"),
+    ),
+    "aws-everything": Row(
+        "workers killed, frozen for longer than a lease, drained; Redis restarted, flushed, slow, cut, half open; "
+        "SQS throttled, delivering twice and late",
+        "AWS, emulated; plain processes",
+        _NONE,
+        chaos(USUAL["aws"], tasks=1_000, count=60, backend="aws", sandbox="process"),
     ),
     "durable": Row(
         "each 202 follows the sync of the log that holds its run and its task (strace)",
@@ -155,8 +164,14 @@ ROWS = {
     "model": Row(
         "queue, leases, run store and dead letters as the model says, crashes among the events",
         "local",
-        "200,000 steps here, 1,000,000 by `make soak`: 0 divergences",
-        tests("200,000 steps, 0 divergences", "tests/model", MODEL_STEPS="200000"),
+        "100,000 steps here, 1,000,000 by `make soak`: 0 divergences",
+        tests("100,000 steps, 0 divergences", "tests/model", "-k", "not aws", MODEL_STEPS="100000"),
+    ),
+    "aws-model": Row(
+        "the same, restarts and lost leases among the events",
+        "AWS, emulated",
+        "3,000 steps: 0 divergences",
+        tests("3,000 steps, 0 divergences", "tests/model", "-k", "aws", MODEL_AWS_STEPS="3000"),
     ),
     "fair": Row(
         "one function asked for by 100 clients leaves another's p99 within 1.5 times",

@@ -1,9 +1,11 @@
 """A short form of `make chaos`: every kind of fault once or twice while runs go on, and no promise is broken."""
 
 import os
+import shutil
 
 import pytest
 
+from chaos.aws import aws_system
 from chaos.campaign import Size, campaign
 from chaos.local import local_system
 from chaos.schedule import drawn
@@ -22,7 +24,27 @@ async def test_no_fault_loses_doubles_or_changes_a_run(kinds):
     lines = []
     async with local_system("process", kinds=set(kinds)) as system:
         kinds = [kind for kind in kinds if kind in system.harms()]
-        fought = await campaign(system, Size(tasks=80, faults=len(kinds)), 1, drawn(1, kinds, GAP_S), lines.append)
+        fought = await campaign(system, Size(tasks=40, faults=len(kinds)), 1, drawn(1, kinds, GAP_S), lines.append)
 
     assert fought.verdict.holds, "\n".join([*lines, *fought.verdict.lines()])
-    assert fought.verdict.ended >= 80
+    assert fought.verdict.ended >= 40
+
+
+@pytest.mark.timeout(240)
+async def test_no_fault_loses_doubles_or_changes_a_run_on_aws():
+    needed("redis-server")
+    kinds, lines = (
+        ["kill-worker", "freeze-worker", "restart-redis", "half-open-redis", "throttle-sqs", "double-sqs"],
+        [],
+    )
+    async with aws_system("process") as system:
+        fought = await campaign(system, Size(tasks=40, faults=len(kinds)), 1, drawn(1, kinds, GAP_S), lines.append)
+
+    assert fought.verdict.holds, "\n".join([*lines, *fought.verdict.lines()])
+    assert fought.verdict.ended >= 40
+
+
+def needed(program):
+    """A service that is missing skips on a laptop and fails in CI."""
+    if shutil.which(program) is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is not installed")

@@ -1,14 +1,14 @@
 """No order of events, crashes among them, makes queue, leases, run store and dead letters differ from the model.
 
-MODEL_STEPS says how many steps to take, 20,000 if it is not set.
+MODEL_STEPS says how many steps to take, 20,000 if it is not set; MODEL_AWS_STEPS how many on AWS, 200.
 """
 
 import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +25,8 @@ from hypothesis.stateful import (
 )
 from msgspec import Raw, structs
 
-from conformance.conftest import LEASE_S, Bench, LocalBench
+from aws_services import AwsServices, TurnedClock, running_services
+from conformance.conftest import LEASE_S, AwsBench, Bench, LocalBench
 from model.ledger import Ledger, ModelRun, ModelTask, Refusal, fits
 from nanogrid.errors import DeadLetterNotFound, RunNotFound
 from nanogrid.identifiers import new_function_id
@@ -34,6 +35,8 @@ from records import AGAIN, DEAD, FAILED, SOME_TIME, SUCCEEDED, some_run, some_ta
 
 T = TypeVar("T")
 STEPS = int(os.environ.get("MODEL_STEPS", "20000"))
+#: Each of these is a handful of calls of an emulator that takes milliseconds for one.
+AWS_STEPS = int(os.environ.get("MODEL_AWS_STEPS", "200"))
 STEPS_EACH = 50
 EXAMPLES_EACH = 100
 FUNCTIONS = [new_function_id() for _ in range(2)]
@@ -78,8 +81,11 @@ class Grid(RuleBasedStateMachine):
 
     @initialize()
     def first_start(self) -> None:
-        self.bench: Bench = LocalBench(self.folder / "0")
+        self.bench: Bench = self.new_bench()
         self.open()
+
+    def new_bench(self) -> Bench:
+        return LocalBench(self.folder / "0")
 
     def teardown(self) -> None:
         self.do(self.stack.aclose())
@@ -357,10 +363,39 @@ class Grid(RuleBasedStateMachine):
         ledger.letters = {run_id: ledger.letters[run_id] for run_id in letters}
 
 
-@pytest.mark.timeout(60 + STEPS // 50)
-def test_the_backend_is_as_the_model_says() -> None:
+@pytest.fixture
+def aws_services(tmp_path: Path) -> Iterator[AwsServices]:
+    with running_services(tmp_path) as services:
+        yield services
+
+
+class AwsGrid(Grid):
+    """The same on AWS, where all but the leases' receipts lives outside: another process finds everything as it was.
+
+    What the last one held stays invisible until its lease runs out.
+    """
+
+    services: AwsServices
+
+    def new_bench(self) -> Bench:
+        self.stacks = ExitStack()
+        return AwsBench(self.services, self.stacks.enter_context(self.services.stack()), TurnedClock(self.services.now))
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.stacks.close()
+
+    def recover(self, *, gentle: bool) -> None:
+        for task in self.ledger.tasks.values():
+            task.receipt = task.receipt and "nobody's"
+        for run in self.ledger.runs.values():
+            self.ledger.is_as(run, self.do(self.backend.run_store.get(run.run.run_id)))
+
+
+def walk(machine: type[Grid], steps: int, *, examples: int) -> None:
+    """Take so many steps at least."""
     each = settings(
-        max_examples=EXAMPLES_EACH,
+        max_examples=examples,
         stateful_step_count=STEPS_EACH,
         deadline=None,
         suppress_health_check=list(HealthCheck),
@@ -368,5 +403,16 @@ def test_the_backend_is_as_the_model_says() -> None:
         print_blob=True,
     )
     Grid.taken = 0
-    while Grid.taken < STEPS:
-        run_state_machine_as_test(Grid, settings=each)
+    while Grid.taken < steps:
+        run_state_machine_as_test(machine, settings=each)
+
+
+@pytest.mark.timeout(60 + STEPS // 50)
+def test_the_backend_is_as_the_model_says() -> None:
+    walk(Grid, STEPS, examples=EXAMPLES_EACH)
+
+
+@pytest.mark.timeout(300 + AWS_STEPS)
+def test_the_aws_backend_is_as_the_model_says(aws_services: AwsServices) -> None:
+    AwsGrid.services = aws_services
+    walk(AwsGrid, AWS_STEPS, examples=4)
