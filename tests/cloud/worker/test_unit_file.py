@@ -13,6 +13,7 @@ from nanogrid import config
 from nanogrid.cloud.worker.departure import SCALE_IN_GRACE_S, SPOT_GRACE_S
 from nanogrid.cloud.worker.settings import InstanceSettings
 from nanogrid.model import MAX_TIMEOUT_MS
+from stack_template import properties
 
 UNIT = resources.files("nanogrid.cloud.worker") / "nanogrid-worker.service"
 
@@ -34,7 +35,12 @@ def test_systemd_waits_longer_than_a_stop_takes():
 
 
 def test_a_scale_in_has_time_for_the_longest_run_and_a_spot_notice_does_not_outlast_its_instance():
+    hook = properties("WorkerDrainHook")
+
+    assert hook["LifecycleHookName"] == InstanceSettings().lifecycle_hook
     assert SCALE_IN_GRACE_S >= MAX_TIMEOUT_MS / 1000
+    # However often a worker asks for more time, AWS gives a hundred times the hook's.
+    assert 100 * hook["HeartbeatTimeout"] >= MAX_TIMEOUT_MS / 1000
     assert SPOT_GRACE_S <= 110
 
 
