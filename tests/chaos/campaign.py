@@ -107,7 +107,10 @@ class _Run:
     async def _judge(self) -> Verdict:
         killed = any(fault.kind == "kill-sandbox" for fault in self.done)
         found = await self.clients.found()
-        return judge(self._system.history, found, await self._system.executions(), may_be_killed=killed)
+        verdict = judge(self._system.history, found, await self._system.executions(), may_be_killed=killed)
+        for run_id in verdict.wrong + verdict.changed:
+            self._say(f"{run_id} is {found[run_id]}; what was told: {self._system.history.told.get(run_id)}")
+        return verdict
 
 
 async def campaign(system: System, size: Size, seed: int, faults: Iterable[Fault], say: Say) -> Campaign:

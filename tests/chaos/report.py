@@ -101,10 +101,10 @@ ROWS = {
         chaos("kill-server", tasks=10_000, sandbox="process"),
     ),
     "kills-isolated": Row(
-        "3,000 runs while server and sandboxes are killed, every function in its sandbox",
+        "10,000 runs while server and sandboxes are killed, every function in its sandbox",
         "local, bubblewrap",
         _NONE,
-        chaos("kill-server,kill-sandbox", tasks=3_000),
+        chaos("kill-server,kill-sandbox", tasks=10_000),
     ),
     "two-hundred": Row(
         "200 kills of the whole server in the middle of a burst: every 202 ends",
