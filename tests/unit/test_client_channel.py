@@ -40,6 +40,26 @@ async def test_a_synchronous_run_whose_connection_broke_is_not_repeated():
     assert len(grid.requests) == 1
 
 
+async def test_an_answer_that_lies_elsewhere_is_fetched_there_without_the_token():
+    grid = FakeGrid()
+    grid.add("echo")
+    await grid.client().run("echo", 7)
+    (record,) = grid.runs.values()
+    grid.requests.clear()
+    grid.answers = [
+        httpx.Response(303, headers={"location": "https://bucket.test/whole"}),
+        httpx.Response(200, json=record),
+    ]
+
+    output = await grid.client().run("echo", 7)
+
+    here, there = grid.requests
+    assert output == 7
+    assert (there.method, str(there.url), there.content) == ("GET", "https://bucket.test/whole", b"")
+    assert "authorization" in here.headers
+    assert "authorization" not in there.headers
+
+
 async def test_a_submission_whose_connection_broke_is_repeated_under_the_same_key():
     grid = FakeGrid()
     grid.add("echo")
