@@ -12,7 +12,7 @@ V = TypeVar("V")
 Changes = dict[str, V | None]
 
 #: How long a change that nobody waits for may stay in memory, in seconds, and after a failure.
-_FLUSH_S = 0.05
+_FLUSH_S = 0.15
 _RETRY_S = 1.0
 #: How many changes, or bytes of them, go out at once instead.
 _FLUSH_COUNT = 500
