@@ -30,7 +30,7 @@ from nanogrid.secret_store import SecretStore
 
 TOKEN = "correct-horse-battery-staple"
 SOURCE = "def handler(event, context):\n    return event\n"
-HELLO = {"name": "hello", "runtime": "python3.11", "source": SOURCE}
+HELLO = {"name": "hello", "runtime": "python3.11", "source": SOURCE, "http": "token"}
 HOSTS = frozenset({"grid.test", "127.0.0.1", "localhost", "::1"})
 
 Call = Callable[[Any], Any]

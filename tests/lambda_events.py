@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from nanogrid.api.route import Router
+from nanogrid.api.route import ANY, Router
 from nanogrid.cloud.control_plane.assignment import DEFAULT_ROUTE_KEY, all_routes, route_keys
 from nanogrid.errors import NanoGridError
 
@@ -53,5 +53,5 @@ def _route(method: str, path: str) -> tuple[str, dict[str, str]]:
         route, params = Router(all_routes()).find(method, path)
     except NanoGridError:
         return DEFAULT_ROUTE_KEY, {}
-    key = f"{method} {route.path}"
+    key = f"{ANY if route.method == ANY else method} {route.path}"
     return (key, dict(params)) if key in route_keys() else (DEFAULT_ROUTE_KEY, {})

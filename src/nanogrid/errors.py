@@ -33,6 +33,9 @@
     ├── TooManyRequests         carries `retry_after_s`                          (429)
     │   ├── BacklogFull
     │   └── RunQuotaReached     the tenant has begun as many runs as it may in a minute
+    ├── CallFailed              a function that was called over HTTP failed      (502)
+    │   ├── AnswerRefused       what it returned is no answer
+    │   └── CallTimedOut        it was not done in time                          (504)
     └── PlatformError           ours; retryable                                  (503)
         ├── StoreUnavailable    a store does not answer, or the disk is full
         ├── SandboxUnavailable  no sandbox can be started on this machine
@@ -270,6 +273,29 @@ class RunQuotaReached(TooManyRequests):
     """Raised when a tenant has begun as many runs as its quota allows in a minute."""
 
     code = "run_quota_reached"
+
+
+class CallFailed(NanoGridError):
+    """Raised when a function that was called over HTTP failed; `run_id` is the run that says why."""
+
+    code = "call_failed"
+
+    def __init__(self, detail: str, *, run_id: str = "", hint: str = "") -> None:
+        """`run_id` goes into the answer's header X-NanoGrid-Run."""
+        super().__init__(detail, hint=hint)
+        self.run_id = run_id
+
+
+class AnswerRefused(CallFailed):
+    """Raised when what a function returned cannot be sent as an answer."""
+
+    code = "answer_refused"
+
+
+class CallTimedOut(CallFailed):
+    """Raised when a function that was called over HTTP was not done in time."""
+
+    code = "call_timed_out"
 
 
 class PlatformError(NanoGridError):

@@ -41,6 +41,17 @@ class Network(enum.StrEnum):
     OUTBOUND = "outbound"
 
 
+class Http(enum.StrEnum):
+    """Who may call a function under `/fn`."""
+
+    #: Nobody: it is run by `/run` only.
+    OFF = "off"
+    #: Who has a key that may run it.
+    TOKEN = "token"  # noqa: S105 - a word
+    #: Everybody who reaches the grid.
+    PUBLIC = "public"
+
+
 class Mode(enum.StrEnum):
     """How the caller waits."""
 
@@ -107,6 +118,8 @@ class Settings(Record, frozen=True, kw_only=True):
     max_age_ms: int = 0
     #: How long a warm sandbox may idle before it is ended, in milliseconds.
     idle_ttl_ms: int = 600_000
+    #: Who may call it under `/fn`.
+    http: Http = Http.OFF
 
 
 class Function(Settings, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from nanogrid.model import (
     DEFAULT_TENANT,
     DEFAULT_TIMEOUT_MS,
     Function,
+    Http,
     Network,
     Record,
 )
@@ -48,6 +49,7 @@ class Change(Record, frozen=True, kw_only=True):
     retries: int | UnsetType = UNSET
     max_age_ms: int | UnsetType = UNSET
     idle_ttl_ms: int | UnsetType = UNSET
+    http: Http | UnsetType = UNSET
 
 
 class ResourceManager:
@@ -238,10 +240,18 @@ def _changed(function: Function, change: Change, runtime: str) -> Function:
             "retries",
             "max_age_ms",
             "idle_ttl_ms",
+            "http",
         )
         if (value := getattr(change, name)) is not UNSET
     }
-    return structs.replace(function, runtime=runtime, **settings)
+    changed = structs.replace(function, runtime=runtime, **settings)
+    if changed.http is Http.PUBLIC and changed.tenant != DEFAULT_TENANT:
+        raise InvalidField(
+            f"a function of the tenant {changed.tenant!r} cannot be public: its address says nothing of tenants.",
+            path="$.http",
+            hint="Use `token`.",
+        )
+    return changed
 
 
 def _check_handler(function: Function, archive: Archive) -> None:

@@ -63,6 +63,18 @@ async def _bury(grid: Grid, run_id: str) -> None:
     await grid.backend.dead_letters.bury(lease, "broken five times")
 
 
+async def _answers_as_a_page(grid: Grid, _: str) -> None:
+    grid.calls["hello"] = lambda event: _page(event) if "rawPath" in event else event
+
+
+def _page(event: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "statusCode": 201,
+        "headers": {"Content-Type": "text/html", "Cache-Control": "max-age=9", "Server": "mine"},
+        "body": f"{event['requestContext']['http']['method']} {event['rawPath']} {event.get('body')}",
+    }
+
+
 _RUN = {"functionId": "hello", "input": {"n": 1}}
 _PUT = {"memoryMb": 256}
 CASES = [
@@ -153,6 +165,15 @@ CASES = [
     Case("PUT", "/functions/hello", {"secrets": {"PASSWORD": "absent"}}),
     Case("DELETE", "/secrets/password"),
     Case("DELETE", "/secrets/password"),
+    # Functions as web servers. What `hello` echoes differs from face to face, so that it is told what to answer.
+    Case("POST", "/fn/hello/a/b", {"n": 1}, query="c=d", before=_answers_as_a_page, works=True),
+    Case("GET", "/fn/hello", before=_answers_as_a_page, works=True),
+    Case("HEAD", "/fn/hello", headers={"origin": "https://evil.test"}, works=True),
+    Case("PATCH", "/fn/hello:1/x", works=True),
+    Case("PATCH", "/fn/hello", token=None),
+    Case("GET", "/fn/hello", token="wrong"),
+    Case("GET", "/fn/nobody", token=None),
+    Case("TRACE", "/fn/hello"),
     # Keys and quotas.
     Case("POST", "/keys", {"name": "ci", "scopes": ["run"], "functions": ["hello"], "tenant": "acme"}),
     Case("POST", "/keys", {"name": "ci", "scopes": ["root"]}),

@@ -54,6 +54,8 @@ TABLE = {
     "revokeKey": ("DELETE", f"/keys/{NO_KEY}", b"", 404, 401),
     "getQuota": ("GET", "/quota", b"", 200, 401),
     "putQuota": ("PUT", "/quota", b"{}", 200, 401),
+    "callFunction": ("POST", "/fn/hello", b"1", 200, 401),
+    "callPath": ("GET", "/fn/hello/a/b?c=d", b"", 200, 401),
     "metrics": ("GET", "/metrics", b"", 200, 401),
     "live": ("GET", "/health/live", b"", 200, 200),
     "ready": ("GET", "/health/ready", b"", 200, 200),
@@ -93,6 +95,8 @@ OF_ANOTHER_TENANT = {
     "revokeKey": 404,
     "getQuota": 200,
     "putQuota": 403,
+    "callFunction": 404,
+    "callPath": 404,
     "metrics": 403,
 }
 

@@ -45,7 +45,7 @@ ODD = [
     RUN.replace("run_", "ruN_"),
     "fn_" + "0" * 26 + "%0a",
 ]
-PATHS = [(route.method, *re.split("{.*}", route.path)) for route in ROUTES if "{" in route.path]
+PATHS = [(route.methods[0], *re.split("{.*}", route.path)) for route in ROUTES if "{" in route.path]
 QUERIES = ["/runs?functionId=", "/runs?cursor=", "/functions?cursor=", "/dead-letters?cursor="]
 NAMES = ["..", "../x", "a/b", "\0", "hello\0", "hello\n", "\u2025", "x" * 10_000, "é", " ", "-a"]
 

@@ -19,6 +19,7 @@ RECORD = {
         "retries",
         "maxAgeMs",
         "idleTtlMs",
+        "http",
         "codeSha256",
         "codeSize",
         "createdAt",

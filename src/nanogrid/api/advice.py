@@ -158,6 +158,20 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
         "The tenant has begun as many runs as its quota allows in a minute.",
         "Come again after `Retry-After`, or ask the grid's owner for more; `nanogrid quota` shows the limit.",
     ),
+    errors.CallFailed: Advice(
+        "A function that was called under `/fn` failed.",
+        "The header `X-NanoGrid-Run` names the run: `nanogrid explain RUN` says how it failed, and what to do.",
+    ),
+    errors.AnswerRefused: Advice(
+        "What a function returned under `/fn` cannot be sent: a status that is none, a header with a line's end, "
+        "a body that is no text or no base64.",
+        "Return `statusCode`, `headers`, `cookies`, `body` (a string) and `isBase64Encoded`, or any value without "
+        "`statusCode`, which is sent as JSON.",
+    ),
+    errors.CallTimedOut: Advice(
+        "A function that was called under `/fn` was not done in time.",
+        "Raise its `timeoutMs`, or let it answer at once and do the work in a run of its own, see `Prefer`.",
+    ),
     errors.PlatformError: Advice(
         "The grid cannot do it at the moment: it starts, stops, or something it stands on is away.",
         "Come again after `Retry-After`. `GET /health/ready` tells when, the grid's log tells why.",

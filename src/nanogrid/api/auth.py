@@ -33,6 +33,13 @@ class Auth:
         check_scopes(principal, scopes)
         return principal
 
+    def guest(self, authorization: str | None) -> Principal | None:
+        """Who sent this Authorization header; None where it is nobody that this grid knows."""
+        try:
+            return self.principal(authorization)
+        except Unauthorized:
+            return None
+
     def principal(self, authorization: str | None) -> Principal:
         """Who sent this Authorization header. Raises `Unauthorized`."""
         if authorization is None:

@@ -4,7 +4,7 @@ import msgspec
 
 from nanogrid import errors
 from nanogrid.api.message import PROBLEM, Answer
-from nanogrid.errors import InvalidField, MethodNotAllowed, NanoGridError, TooManyRequests
+from nanogrid.errors import CallFailed, InvalidField, MethodNotAllowed, NanoGridError, TooManyRequests
 from nanogrid.model import Record
 
 #: The status of each class of errors; a class that is not named has that of its nearest base.
@@ -25,7 +25,9 @@ STATUSES: dict[type[NanoGridError], int] = {
     errors.InvalidField: 422,
     errors.TooManyRequests: 429,
     errors.HeadersTooLarge: 431,
+    errors.CallFailed: 502,
     errors.PlatformError: 503,
+    errors.CallTimedOut: 504,
 }
 #: When to come again after a 503, in seconds.
 _RETRY_UNAVAILABLE_S = 1
@@ -87,6 +89,8 @@ def _headers(error: NanoGridError, status: int) -> tuple[tuple[str, str], ...]:
         return (("retry-after", str(error.retry_after_s)),)
     if isinstance(error, MethodNotAllowed):
         return (("allow", ", ".join(error.allowed)),)
+    if isinstance(error, CallFailed):
+        return (("x-nanogrid-run", error.run_id),)
     return _HEADERS.get(status, ())
 
 

@@ -8,8 +8,14 @@ from nanogrid.errors import Forbidden, NotFound
 ALWAYS = (("x-content-type-options", "nosniff"), ("cache-control", "no-store"))
 
 
-def check_origin(headers: Mapping[str, str]) -> None:
-    """Refuse what a page from elsewhere sends. Raises `Forbidden`."""
+#: Functions are asked below this, by pages from anywhere: they are told the Origin, and decide themselves.
+_FUNCTIONS = "/fn/"
+
+
+def check_origin(headers: Mapping[str, str], path: str) -> None:
+    """Refuse what a page from elsewhere sends to the grid itself. Raises `Forbidden`."""
+    if path.startswith(_FUNCTIONS):
+        return
     origin, host = headers.get("origin"), headers.get("host", "")
     if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
         raise Forbidden(f"pages of {origin[:100]!r} may not use this grid.")

@@ -12,6 +12,7 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 MULTIPART = "multipart/form-data"
 EVENTS = "text/event-stream"
+ANY_TYPE = "*/*"
 
 _encoder = msgspec.json.Encoder()
 
@@ -30,6 +31,8 @@ class Request(Struct, frozen=True, kw_only=True):
     body: bytes = b""
     #: Who asks; None on public routes.
     principal: Principal | None = None
+    #: The address that it came from; empty where that is not known.
+    client: str = ""
 
     @property
     def tenant(self) -> str:
@@ -56,6 +59,8 @@ class Stream(Struct, frozen=True, kw_only=True):
 
 
 Handler = Callable[[Request, Services], Awaitable[Answer | Stream]]
+#: Sees a request without its body, and raises what is to be refused.
+Check = Callable[[Request, Services], Awaitable[None]]
 
 
 def json_answer(value: object, *, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Answer:

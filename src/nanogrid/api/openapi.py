@@ -9,20 +9,21 @@ import msgspec
 
 from nanogrid import errors
 from nanogrid.api.errors import Problem, status_of
-from nanogrid.api.message import EVENTS, JSON, PROBLEM
-from nanogrid.api.route import Route
+from nanogrid.api.message import ANY_TYPE, EVENTS, JSON, PROBLEM
+from nanogrid.api.route import ANY, Route
 from nanogrid.errors import NanoGridError
 
 Json = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/{name}"
-_VARIABLE = re.compile(r"{(\w+)}")
+_VARIABLE = re.compile(r"{(\w+)\+?}")
 _VARIABLES = {
     "/functions": "A function's id or name.",
     "/runs": "A run's id.",
     "/dead-letters": "A dead run's id.",
     "/keys": "A key's id.",
     "/secrets": "A secret's name.",
+    "/fn": "`name`: a function's name or id; `path`: what it sees as the path, with any number of slashes.",
 }
 _HEADERS: dict[str, Json] = {
     "Prefer": {
@@ -48,7 +49,8 @@ def document(routes: Iterable[Route], version: str) -> Json:
     schemas, components = _schemas(routes)
     paths: dict[str, Json] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+        operations = paths.setdefault(route.path.replace("+}", "}"), {})
+        operations |= {method.lower(): _operation(route, method, schemas) for method in route.methods}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -92,16 +94,21 @@ def _schemas(routes: list[Route]) -> tuple[dict[Any, Json], dict[str, Json]]:
     return dict(zip(unique, schemas, strict=True)), components
 
 
-def _operation(route: Route, schemas: dict[Any, Json]) -> Json:
-    operation: Json = {"operationId": route.operation_id, "summary": route.summary}
+def _operation(route: Route, method: str, schemas: dict[Any, Json]) -> Json:
+    suffix = method.capitalize() if route.method == ANY else ""
+    operation: Json = {"operationId": route.operation_id + suffix, "summary": route.summary}
     if parameters := [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)]:
         operation["parameters"] = parameters
     if route.body is not None:
         content = {media_type: {"schema": schemas[route.body]} for media_type in route.body_media_types}
         operation["requestBody"] = {"required": True, "content": content}
+    elif route.max_body and method != "GET":
+        operation["requestBody"] = {"content": {ANY_TYPE: {}}}
     operation["responses"] = _good_answers(route, schemas) | _bad_answers(route, schemas)
     if route.public:
         operation["security"] = []
+    if route.guests:
+        operation["security"] = [{"token": []}, {}]
     return operation
 
 

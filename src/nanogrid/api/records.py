@@ -12,6 +12,7 @@ from nanogrid.model import (
     MAX_TIMEOUT_MS,
     MIN_MEMORY_MB,
     Function,
+    Http,
     Key,
     LogLine,
     Mode,
@@ -83,6 +84,7 @@ class Update(Change, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retries: Retries | UnsetType = UNSET
     max_age_ms: MaxAgeMs | UnsetType = UNSET
     idle_ttl_ms: IdleTtlMs | UnsetType = UNSET
+    http: Http | UnsetType = UNSET
 
 
 class Deployment(Update, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,16 +5,20 @@ from typing import Any
 
 from msgspec import Struct
 
-from nanogrid.api.message import JSON, Handler
+from nanogrid.api.message import JSON, Check, Handler
 from nanogrid.errors import MethodNotAllowed, NanoGridError, NotFound
 from nanogrid.model import Scope
+
+#: As a route's method: every one that a request may have.
+ANY = "ANY"
+_METHODS = ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class Route(Struct, frozen=True, kw_only=True):
     """One row of the API: how it is called, what goes in, what comes out, and who does it."""
 
     method: str
-    #: Path template; `{name}` stands for one segment.
+    #: Path template; `{name}` stands for one segment, `{name+}` at the end for all that follow.
     path: str
     operation_id: str
     summary: str
@@ -33,20 +37,31 @@ class Route(Struct, frozen=True, kw_only=True):
     headers: tuple[str, ...] = ()
     #: Needs no token.
     public: bool = False
+    #: Whoever has no token is let in, too, as nobody; the handler decides.
+    guests: bool = False
+    #: Raises what is to be refused before a body is read.
+    check: Check | None = None
     #: Any of these lets a key in.
     scopes: frozenset[Scope] = frozenset({Scope.ADMIN})
     #: Errors of its own, besides those that every route of its kind has.
     refusals: tuple[type[NanoGridError], ...] = ()
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that lead here, besides HEAD."""
+        return _METHODS if self.method == ANY else (self.method,)
+
 
 class _Node:
     """One position in a path."""
 
-    __slots__ = ("children", "routes", "variable")
+    __slots__ = ("children", "routes", "tail", "variable")
 
     def __init__(self) -> None:
         self.children: dict[str, _Node] = {}
         self.variable: tuple[str, _Node] | None = None
+        #: What takes the whole rest of a path.
+        self.tail: tuple[str, _Node] | None = None
         self.routes: dict[str, Route] = {}
 
 
@@ -59,7 +74,7 @@ class Router:
         self._fixed: dict[str, dict[str, Route]] = {}
         for route in routes:
             node = self._place(route)
-            node.routes[route.method] = route
+            node.routes |= dict.fromkeys(route.methods, route)
             if "{" not in route.path:
                 self._fixed[route.path] = node.routes
 
@@ -78,7 +93,10 @@ class Router:
     def _place(self, route: Route) -> _Node:
         node = self._root
         for segment in route.path.split("/")[1:]:
-            if segment.startswith("{"):
+            if segment.endswith("+}"):
+                node.tail = node.tail or (segment[1:-2], _Node())
+                node = node.tail[1]
+            elif segment.startswith("{"):
                 node.variable = node.variable or (segment[1:-1], _Node())
                 node = node.variable[1]
             else:
@@ -87,11 +105,15 @@ class Router:
 
     def _walk(self, path: str, params: dict[str, str]) -> dict[str, Route]:
         node = self._root
-        for segment in path.split("/", 8)[1:]:
+        segments = path.split("/", 8)[1:]
+        for position, segment in enumerate(segments):
             child = node.children.get(segment)
             if child is None and node.variable is not None and segment:
                 name, child = node.variable
                 params[name] = segment
+            if child is None and node.tail is not None:
+                params[node.tail[0]] = "/".join(segments[position:])
+                return node.tail[1].routes
             if child is None:
                 return {}
             node = child

@@ -5,6 +5,7 @@ import functools
 from nanogrid import errors
 from nanogrid.api import functions, operations, runs, scopes
 from nanogrid.api.access_routes import ACCESS_ROUTES
+from nanogrid.api.call_routes import CALL_ROUTES
 from nanogrid.api.docs_page import HTML, POLICY, docs_page
 from nanogrid.api.message import EVENTS, JSON, MULTIPART, Answer, Request
 from nanogrid.api.openapi import document, encoded
@@ -204,6 +205,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     *VERSION_ROUTES,
     *ACCESS_ROUTES,
+    *CALL_ROUTES,
     Route(
         method="GET",
         path="/health/live",

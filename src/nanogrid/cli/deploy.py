@@ -19,7 +19,7 @@ from nanogrid.client import Client, FunctionInfo
 from nanogrid.client.bundle import Code, load
 from nanogrid.client.guess import Plan, family, make_plan, plan_name
 from nanogrid.errors import FunctionNotFound, InvalidField
-from nanogrid.model import Network
+from nanogrid.model import Http, Network
 
 _Path = Annotated[Path, typer.Argument(exists=True, help="A source file, an executable, a folder, or a zip.")]
 _Name = Annotated[str | None, typer.Option(help="The function's name; else as the file or folder is called.")]
@@ -47,6 +47,7 @@ _MaxAge = Annotated[
     typer.Option("--max-age-ms", help="Age at which an asynchronous run is not tried any more; 0: never."),
 ]
 _Network = Annotated[Network | None, typer.Option(help="What the function may reach.")]
+_Http = Annotated[Http | None, typer.Option(help="Who may call it under /fn/NAME: nobody, who has a token, everybody.")]
 _Requirements = Annotated[
     Path | None,
     typer.Option(exists=True, dir_okay=False, help="What pip resolves; else the folder's requirements.txt."),
@@ -73,6 +74,7 @@ def deploy(
     retries: _Retries = None,
     max_age_ms: _MaxAge = None,
     network: _Network = None,
+    http: _Http = None,
     requirements: _Requirements = None,
     no_deps: _NoDeps = False,
     refresh: _Refresh = False,
@@ -105,6 +107,7 @@ def deploy(
             retries=retries,
             max_age_ms=max_age_ms,
             network=network,
+            http=http,
         )
     print_json(function) if as_json else _print_deployed(session, plan, code, function)
 

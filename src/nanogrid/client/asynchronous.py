@@ -26,7 +26,7 @@ from nanogrid.client.mapping import Window, each
 from nanogrid.client.messages import decoded, run_body
 from nanogrid.client.records import DeadLetterInfo, FunctionInfo, LogEntry, LogLines, RunInfo
 from nanogrid.errors import FunctionNotFound, NameTaken, NanoGridError
-from nanogrid.model import Mode, Network, RunStatus
+from nanogrid.model import Http, Mode, Network, RunStatus
 
 T = TypeVar("T")
 
@@ -119,6 +119,7 @@ class AsyncClient(Administration):
         retries: int | None = None,
         max_age_ms: int | None = None,
         idle_ttl_ms: int | None = None,
+        http: Http | str | None = None,
     ) -> FunctionInfo:
         """Make the function, or its next version where there is one of that name.
 
@@ -141,6 +142,7 @@ class AsyncClient(Administration):
             "retries": retries,
             "maxAgeMs": max_age_ms,
             "idleTtlMs": idle_ttl_ms,
+            "http": http,
         }
         change = {
             "runtime": plan.runtime,

@@ -15,7 +15,7 @@ from nanogrid.api.auth import Auth, Principal
 from nanogrid.api.errors import internal_answer, problem_answer
 from nanogrid.api.head import check_origin
 from nanogrid.api.message import Answer, Request, Stream
-from nanogrid.api.route import Router
+from nanogrid.api.route import Route, Router
 from nanogrid.api.routes import ROUTES
 from nanogrid.api.services import Services
 from nanogrid.errors import NanoGridError, PlatformError
@@ -99,10 +99,18 @@ class Gateway:
         """What is asked for, by a client that may speak to us. Raises what the client is to be told."""
         headers = read_headers(scope)
         check_host(headers, self._allowed_hosts)
-        check_origin(headers)
+        check_origin(headers, scope["path"])
         method, query = scope["method"], scope["query_string"].decode("latin-1")
         route, params = self._router.find(method, path_of(scope))
-        return Head(route=route, params=params, headers=headers, method=method, path=scope["path"], query=query)
+        return Head(
+            route=route,
+            params=params,
+            headers=headers,
+            method=method,
+            path=scope["path"],
+            query=query,
+            client=(scope.get("client") or ("",))[0],
+        )
 
     def _new_id(self) -> str:
         return f"{self._prefix}{next(self._numbers):x}"
@@ -110,6 +118,8 @@ class Gateway:
     async def _handled(self, head: Head, receive: Receive, request_id: str) -> Answer | Stream:
         """The token comes before the body: nobody unknown makes the gateway keep a byte."""
         principal = self._admitted(head)
+        if head.route.check is not None:
+            await head.route.check(self._request(head, b"", principal, request_id), self._services)
         limit = head.route.max_body
         body = await self._intake.read(head.headers, receive, limit=limit) if limit else b""
         return await self._call(head, body, principal, request_id)
@@ -117,15 +127,21 @@ class Gateway:
     def _admitted(self, head: Head) -> Principal | None:
         """Who asks; None where anybody may. Raises `Unauthorized`, `ScopeMissing`, `PlatformError`."""
         route = head.route
-        principal = None if route.public else self._auth.admitted(head.headers.get("authorization"), route.scopes)
+        principal = None if route.public else self._principal(route, head.headers.get("authorization"))
         if route.method != "GET":
             self._check_ready()
         return principal
 
+    def _principal(self, route: Route, authorization: str | None) -> Principal | None:
+        return self._auth.guest(authorization) if route.guests else self._auth.admitted(authorization, route.scopes)
+
     def _call(
         self, head: Head, body: bytes, principal: Principal | None, request_id: str
     ) -> Awaitable[Answer | Stream]:
-        request = Request(
+        return head.route.handler(self._request(head, body, principal, request_id), self._services)
+
+    def _request(self, head: Head, body: bytes, principal: Principal | None, request_id: str) -> Request:
+        return Request(
             id=request_id,
             method=head.method,
             path=head.path,
@@ -134,8 +150,8 @@ class Gateway:
             headers=head.headers,
             body=body,
             principal=principal,
+            client=head.client,
         )
-        return head.route.handler(request, self._services)
 
     def _check_ready(self) -> None:
         """A grid that drains still tells what there is, but changes nothing any more. Raises `PlatformError`."""

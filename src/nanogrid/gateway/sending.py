@@ -12,6 +12,8 @@ from nanogrid.api.head import ALWAYS
 from nanogrid.api.message import Answer, Stream
 
 _ALWAYS = tuple((name.encode(), value.encode()) for name, value in ALWAYS)
+#: These answers have neither type nor length.
+_BODILESS = (204, 304)
 _CLOSE = {"connection": "close"}
 _ALWAYS_LINES = b"".join(b"%b: %b\r\n" % header for header in _ALWAYS)
 
@@ -19,7 +21,7 @@ _ALWAYS_LINES = b"".join(b"%b: %b\r\n" % header for header in _ALWAYS)
 async def send_answer(answer: Answer, send: Send, request_id: str, *, head_only: bool = False) -> None:
     """Send a whole answer; without its body where only the head was asked for."""
     headers = _headers(answer, request_id)
-    if answer.status != 204:  # noqa: PLR2004 - No Content has neither type nor length
+    if answer.status not in _BODILESS:
         headers.append((b"content-length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head_only else answer.body})
@@ -83,9 +85,10 @@ def new_request_id() -> str:
 
 def _headers(answer: Answer | Stream, request_id: str) -> list[tuple[bytes, bytes]]:
     headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers]
-    headers.extend(_ALWAYS)
+    own = {name for name, _ in headers}
+    headers.extend(header for header in _ALWAYS if header[0] not in own)
     headers.append((b"x-request-id", request_id.encode()))
-    if answer.status != 204:  # noqa: PLR2004 - as above
+    if answer.status not in _BODILESS:
         headers.append((b"content-type", answer.media_type.encode()))
     return headers
 

@@ -27,15 +27,19 @@ class Call(Struct, frozen=True, kw_only=True):
     path: str
     params: Mapping[str, str]
     query: str
-    #: By lower-case name. Cookies are not among them: nothing here knows any.
+    #: By lower-case name.
     headers: Mapping[str, str]
     body: bytes
+    #: The address that it came from.
+    client: str = ""
 
 
 def read_call(event: Mapping[str, Any]) -> Call:
     """The call that an event tells of."""
     context = event["requestContext"]
     headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
+    if cookies := event.get("cookies"):
+        headers["cookie"] = "; ".join(cookies)
     return Call(
         request_id=f"req_{context['requestId']}",
         route_key=event["routeKey"],
@@ -45,21 +49,31 @@ def read_call(event: Mapping[str, Any]) -> Call:
         query=event.get("rawQueryString", ""),
         headers=headers,
         body=_body(event),
+        client=context["http"].get("sourceIp", ""),
     )
 
 
 def told(answer: Answer, request_id: str, *, head_only: bool = False) -> dict[str, Any] | None:
     """The answer as API Gateway takes it; None where it is too large for a Lambda."""
-    headers = dict((*answer.headers, *ALWAYS, ("x-request-id", request_id)))
-    if answer.status != _NO_CONTENT:
-        headers["content-type"] = answer.media_type
+    head = _head(answer, request_id)
     body = "" if head_only else _text(answer.body)
     if body is not None:
-        return {"statusCode": answer.status, "headers": headers, "body": body, "isBase64Encoded": False}
+        return {**head, "body": body, "isBase64Encoded": False}
     encoded = base64.b64encode(answer.body).decode()
     if len(encoded) > MAX_ANSWER_BYTES:
         return None
-    return {"statusCode": answer.status, "headers": headers, "body": encoded, "isBase64Encoded": True}
+    return {**head, "body": encoded, "isBase64Encoded": True}
+
+
+def _head(answer: Answer, request_id: str) -> dict[str, Any]:
+    """Status and headers; of these only cookies may come several times."""
+    headers = dict((*ALWAYS, *answer.headers, ("x-request-id", request_id)))
+    cookies = [value for name, value in answer.headers if name == "set-cookie"]
+    headers.pop("set-cookie", None)
+    if answer.status != _NO_CONTENT:
+        headers["content-type"] = answer.media_type
+    head: dict[str, Any] = {"statusCode": answer.status, "headers": headers}
+    return head | {"cookies": cookies} if cookies else head
 
 
 def _body(event: Mapping[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ from nanogrid.api.message import Answer, Request, Stream
 from nanogrid.api.route import Route, Router
 from nanogrid.api.services import Services
 from nanogrid.cloud.control_plane.event import Call, read_call, told
-from nanogrid.errors import NanoGridError, PlatformError, TooLarge
+from nanogrid.errors import NanoGridError, PlatformError, TooLarge, Unauthorized
 
 #: Who sent this Authorization header; raises `Unauthorized`.
 Authenticate = Callable[[str | None], Awaitable[Principal]]
@@ -45,7 +45,7 @@ class Face:
         return told(answer, call.request_id, head_only=call.method == "HEAD") or await self._spilled(answer, call)
 
     async def _answer(self, call: Call) -> Answer:
-        check_origin(call.headers)
+        check_origin(call.headers, call.path)
         route, params = self._find(call)
         principal = None if route.public else await self._authenticated(call, route)
         if len(call.body) > route.max_body and route.max_body:
@@ -59,22 +59,30 @@ class Face:
             headers=call.headers,
             body=call.body if route.max_body else b"",
             principal=principal,
+            client=call.client,
         )
         answer = await route.handler(request, self._services)
         if isinstance(answer, Stream):
             raise TypeError(f"{route.operation_id} streams, which no Lambda can")
         return answer
 
-    async def _authenticated(self, call: Call, route: Route) -> Principal:
-        principal = await self._authenticate(call.headers.get("authorization"))
-        check_scopes(principal, route.scopes)
+    async def _authenticated(self, call: Call, route: Route) -> Principal | None:
+        try:
+            principal = await self._authenticate(call.headers.get("authorization"))
+        except Unauthorized:
+            if route.guests:
+                return None
+            raise
+        if not route.guests:
+            check_scopes(principal, route.scopes)
         return principal
 
     def _find(self, call: Call) -> tuple[Route, Mapping[str, str]]:
         """By route key; what API Gateway knows no key for is found, or refused, as the gateway does it."""
         route = self._by_key.get(call.route_key.replace("HEAD ", "GET ", 1))
         # API Gateway decodes a path before it tells it, so a slash in a name may have been an encoded one.
-        if "%2f" in call.path.lower() or any("/" in value for value in call.params.values()):
+        names = [value for name, value in call.params.items() if name != "path"]
+        if "%2f" in call.path.lower() or any("/" in value for value in names):
             raise slash_in_name(call.path)
         return (route, call.params) if route else self._router.find(call.method, call.path)
 

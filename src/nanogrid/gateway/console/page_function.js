@@ -59,6 +59,12 @@ async function latestRuns(page, item) {
   return items.length ? runTable(items) : empty("It has not run yet", "Give it an input above, and run it.");
 }
 
+const HTTP = {
+  off: "off: it is no web address",
+  token: "under /fn, with a token",
+  public: "under /fn, for everybody",
+};
+
 function settings(item) {
   const rows = [
     ["Runtime", visible(item.runtime)],
@@ -66,6 +72,7 @@ function settings(item) {
     ["Memory", [`${item.memoryMb} MB`, advice(item.recommendedMemoryMb, item.memoryMb, (value) => `${value} MB`)]],
     ["Time-out", [duration(item.timeoutMs), advice(item.recommendedTimeoutMs, item.timeoutMs, duration)]],
     ["Network", item.network === "none" ? "none: it reaches nothing" : "outbound: the internet"],
+    ["Over HTTP", HTTP[item.http]],
     ["At once", item.concurrency === 0 ? "as many as there is room for" : plural(item.concurrency, "run")],
     ["Retries", item.retries === 0 ? "none" : `${item.retries}, of asynchronous runs`],
     ["Stays warm", duration(item.idleTtlMs)],

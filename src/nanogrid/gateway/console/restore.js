@@ -12,6 +12,7 @@ const SETTINGS = [
   "retries",
   "maxAgeMs",
   "idleTtlMs",
+  "http",
 ];
 
 /** `{change, whole}`: what to send, and whether the code goes back with the settings. */
