@@ -132,6 +132,15 @@ CASES = [
     Case("POST", "/run", _RUN | {"functionId": "hello:nobody"}),
     Case("DELETE", "/functions/hello/aliases/live"),
     Case("DELETE", "/functions/hello/aliases/live"),
+    # Functions as web servers. What `hello` echoes differs from face to face, so that it is told what to answer.
+    Case("POST", "/fn/hello/a/b", {"n": 1}, query="c=d", before=_answers_as_a_page, works=True),
+    Case("GET", "/fn/hello", before=_answers_as_a_page, works=True),
+    Case("HEAD", "/fn/hello", headers={"origin": "https://evil.test"}, works=True),
+    Case("PATCH", "/fn/hello:1/x", works=True),
+    Case("PATCH", "/fn/hello", token=None),
+    Case("GET", "/fn/hello", token="wrong"),
+    Case("GET", "/fn/nobody", token=None),
+    Case("TRACE", "/fn/hello"),
     # Running.
     Case("POST", "/run", _RUN, works=True),
     Case("POST", "/run", {"functionId": "hello", "input": "grüße"}, works=True),
@@ -165,15 +174,6 @@ CASES = [
     Case("PUT", "/functions/hello", {"secrets": {"PASSWORD": "absent"}}),
     Case("DELETE", "/secrets/password"),
     Case("DELETE", "/secrets/password"),
-    # Functions as web servers. What `hello` echoes differs from face to face, so that it is told what to answer.
-    Case("POST", "/fn/hello/a/b", {"n": 1}, query="c=d", before=_answers_as_a_page, works=True),
-    Case("GET", "/fn/hello", before=_answers_as_a_page, works=True),
-    Case("HEAD", "/fn/hello", headers={"origin": "https://evil.test"}, works=True),
-    Case("PATCH", "/fn/hello:1/x", works=True),
-    Case("PATCH", "/fn/hello", token=None),
-    Case("GET", "/fn/hello", token="wrong"),
-    Case("GET", "/fn/nobody", token=None),
-    Case("TRACE", "/fn/hello"),
     # Keys and quotas.
     Case("POST", "/keys", {"name": "ci", "scopes": ["run"], "functions": ["hello"], "tenant": "acme"}),
     Case("POST", "/keys", {"name": "ci", "scopes": ["root"]}),

@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+import httpx
 import pytest
 
 from grid import started_grid
@@ -30,6 +31,11 @@ class ExampleGrid:
     def deploy(self, path: str | Path, *options: str) -> str:
         """`nanogrid deploy`; the function's name."""
         return json.loads(self._python("-m", "nanogrid", "deploy", str(EXAMPLES / path), *options, "--json"))["name"]
+
+    def web(self, name: str) -> httpx.Client:
+        """What is called below the function's address, with the token."""
+        headers = {"Authorization": f"Bearer {self._environment['NANOGRID_TOKEN']}"}
+        return httpx.Client(base_url=f"{self._environment['NANOGRID_URL']}/fn/{name}", headers=headers)
 
     def program(self, path: str) -> str:
         """What the program writes to stdout."""

@@ -108,34 +108,19 @@ def test_markdown_with_a_package(grid):
     assert "<h1>Prices</h1>" in json.dumps(grid.client.run("render_markdown", {"text": "# Prices\n"}))
 
 
-def http_event(method: str, path: str, query: str = "", body: str = "") -> dict:
-    """A request as API Gateway writes it, payload version 2."""
-    return {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": query,
-        "headers": {"content-type": "application/json", "host": "notes.example", "x-forwarded-proto": "https"},
-        "requestContext": {
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
-            "stage": "$default",
-        },
-        "body": body,
-        "isBase64Encoded": False,
-    }
+def test_a_flask_application_is_a_web_server(grid):
+    grid.deploy("flask_app", "--http", "token")
 
+    with grid.web("flask_app") as web:
+        written = web.put("/notes/milk", json={"text": "two"})
+        read, absent = web.get("/notes/milk"), web.get("/notes/none")
+        page = web.get("/", params={"name": "Ada Ä"})
 
-def test_a_flask_application_answers_requests_as_events(grid):
-    grid.deploy("flask_app")
-
-    written = grid.client.run("flask_app", http_event("PUT", "/notes/milk", body='{"text": "two"}'))
-    read = grid.client.run("flask_app", http_event("GET", "/notes/milk"))
-    absent = grid.client.run("flask_app", http_event("GET", "/notes/none"))
-    page = grid.client.run("flask_app", http_event("GET", "/", query="name=Ada"))
-
-    assert (written["statusCode"], absent["statusCode"]) == (204, 404)
-    assert json.loads(read["body"]) == {"name": "milk", "text": "two"}
-    assert page["body"] == "<h1>Notes</h1><p>Hello, Ada</p>"
+    assert (written.status_code, absent.status_code) == (204, 404)
+    assert read.json() == {"name": "milk", "text": "two"}
+    assert page.text == "<h1>Notes</h1><p>Hello, Ada Ä</p>"
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["content-security-policy"].startswith("sandbox ")
 
 
 def test_a_function_in_node(grid):

@@ -103,7 +103,7 @@ def _operation(route: Route, method: str, schemas: dict[Any, Json]) -> Json:
         content = {media_type: {"schema": schemas[route.body]} for media_type in route.body_media_types}
         operation["requestBody"] = {"required": True, "content": content}
     elif route.max_body and method != "GET":
-        operation["requestBody"] = {"content": {ANY_TYPE: {}}}
+        operation["requestBody"] = {"content": {ANY_TYPE: {"schema": {"type": "string"}}}}
     operation["responses"] = _good_answers(route, schemas) | _bad_answers(route, schemas)
     if route.public:
         operation["security"] = []
