@@ -1,5 +1,8 @@
 """The promises of `LogFeed`."""
 
+import asyncio
+from contextlib import suppress
+
 from nanogrid.identifiers import new_function_id, new_run_id
 from nanogrid.model import LogLine
 from records import SOME_TIME
@@ -22,12 +25,23 @@ async def test_every_follower_gets_every_line(bench):
     function_id = new_function_id()
     lines = [line(str(n), function_id) for n in range(3)]
     async with bench.open() as backend:
-        feed = backend.log_feed
-        async with feed.follow(function_id) as first, feed.follow(function_id) as second:
-            feed.publish(lines)
-            got = [[await anext(follower) for _ in lines] for follower in (first, second)]
+        got = await heard_by_two(backend.log_feed, lines)
 
     assert got == [lines, lines]
+
+
+async def heard_by_two(feed, lines, *, tries=3):
+    """What is published while the feed's service stalls is lost, as the port says: then it is published again."""
+    for _ in range(tries):
+        with suppress(TimeoutError):
+            async with (
+                asyncio.timeout(30),
+                feed.follow(lines[0].function_id) as first,
+                feed.follow(lines[0].function_id) as second,
+            ):
+                feed.publish(lines)
+                return [[await anext(follower) for _ in lines] for follower in (first, second)]
+    return None
 
 
 async def test_a_slow_follower_loses_lines_and_holds_nobody_up(bench):

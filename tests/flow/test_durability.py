@@ -58,6 +58,15 @@ class Trace:
         return next(call["began"] for call in sent if "HTTP/1.1 202" in call["text"] and run_id in call["text"])
 
 
+async def whole(out, pid):
+    """What strace wrote, when it has seen the process end: it writes on for a moment."""
+    # A short process id is padded with blanks.
+    end = re.compile(rf"^{pid} +\+\+\+ (exited|killed)", re.MULTILINE)
+    while not end.search(text := out.read_text(errors="replace")):  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    return text
+
+
 async def test_every_202_follows_the_sync_of_the_log_that_holds_its_run_and_its_task(strace, tmp_path):
     out = tmp_path / "trace"
     watched = "trace=pwrite64,fdatasync,write,writev,sendto,sendmsg"
@@ -71,8 +80,7 @@ async def test_every_202_follows_the_sync_of_the_log_that_holds_its_run_and_its_
         ids = [answer.json()["runId"] for answer in answers]
         await asyncio.gather(*(ended(client, run_id) for run_id in ids))
         server = grid.pid
-    while f"{server} +++ exited" not in (text := out.read_text(errors="replace")):
-        pass  # strace writes on for a moment
+    text = await whole(out, server)
     trace = Trace(text.splitlines())
     late = []
     for run_id in ids:
