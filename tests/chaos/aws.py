@@ -34,6 +34,7 @@ class AwsSystem(System):
     token = TOKEN
     #: The emulator answers a hundred calls a second on an idle machine, and everything is such a call.
     clients, most_open = 4, 24
+    answer_s = 30.0
 
     def __init__(self, url: str, workers: list[WorkerProcess], redis: Redis, proxy: Proxy, shim: SqsShim) -> None:
         self.history = History()

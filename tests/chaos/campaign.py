@@ -44,7 +44,9 @@ class _Run:
         self._began = time.monotonic()
         self._loaded = asyncio.Event()
         self.done: list[Fault] = []
-        self.clients = Clients(system.history, lambda: system.url, system.token, most_open=system.most_open)
+        self.clients = Clients(
+            system.history, lambda: system.url, system.token, most_open=system.most_open, answer_s=system.answer_s
+        )
 
     async def play(self) -> Verdict:
         marks = {"environment": {"MARKS": str(self._system.marks)}} if self._system.marks else {}

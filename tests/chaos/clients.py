@@ -8,8 +8,6 @@ import httpx
 from chaos.history import ENDED, History
 from chaos.workload import Request
 
-#: How long a client waits for one answer, in seconds; a half-open connection ends by it.
-_ANSWER_S = 30.0
 #: What a synchronous request waits before it takes a 202, in seconds.
 _SYNC_WAIT_S = 2
 _PAUSE_S = 0.1
@@ -19,15 +17,17 @@ _REFUSALS = {429, 503}
 class Clients:
     """Many clients with one history. `address` says where the grid is now."""
 
-    def __init__(self, history: History, address: Callable[[], str], token: str, *, most_open: int) -> None:
-        """No more than `most_open` promised runs are left open at once."""
+    def __init__(
+        self, history: History, address: Callable[[], str], token: str, *, most_open: int, answer_s: float
+    ) -> None:
+        """No more than `most_open` promised runs are left open; none waits longer than `answer_s` for an answer."""
         self.history = history
         #: How many requests the grid has answered with a run.
         self.accepted = 0
         self._address = address
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {token}"},
-            timeout=_ANSWER_S,
+            timeout=answer_s,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=2.0),
         )
         self._room = asyncio.Semaphore(most_open)

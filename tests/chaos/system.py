@@ -20,6 +20,8 @@ class System(ABC):
     token: str
     #: How many clients ask at once, and how many promised runs they leave open, so that load and faults go together.
     clients, most_open = 12, 300
+    #: How long a client waits for one answer, in seconds.
+    answer_s = 15.0
     #: What the clients have seen; some harm is judged by it at once.
     history: History
     #: A file in which executions leave a line each; None where no sandbox can reach one.

@@ -26,11 +26,12 @@ async def test_after_a_kill_the_next_start_leaves_no_process_slot_group_or_folde
         async with http(grid) as client:
             for answer in accepted:  # which run again, and are not what this is about
                 await client.delete(f"/runs/{answer.json()['runId']}")
-        view = look(grid.pid, grid.data, sandbox)
+        # A spare that is just being started looks like one of nobody for a moment; what really is one would stay.
+        while look(grid.pid, grid.data, sandbox).orphans:  # noqa: ASYNC110 - processes of others have no event
+            await asyncio.sleep(0.05)
         left = [pid for pid in inside if lives(pid)]
         await grid.stop()
         remain = [folder.exists(), groups(grid.data)]
 
     assert left == []
-    assert view.orphans == frozenset()
     assert remain == [False, set()]
