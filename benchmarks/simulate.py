@@ -57,11 +57,20 @@ def tell(load: Load, world: World, plan: Plan, seed: int) -> Story:
 
 
 def calibrated(world: World, path: Path | None) -> World:
-    """The world with what a rehearsal measured: slots of a worker, seconds of a run."""
+    """The world with what a rehearsal saw while tasks waited: slots of a worker, seconds of a run (by Little's law)."""
     if path is None:
         return world
-    measured = json.loads(path.read_text())["measured"]
-    return replace(world, slots=measured["slots"], service_s=measured["serviceS"])
+    report = json.loads(path.read_text())
+    busy = [sample for sample in report["samples"] if sample["visible"] > 0]
+    first, last = busy[0], busy[-1]
+    ended = _done(last) - _done(first)
+    at_work = sum(sample["inFlight"] for sample in busy) / len(busy)
+    service_s = at_work * (last["atS"] - first["atS"]) / ended
+    return replace(world, slots=report["plan"]["slots"], service_s=service_s)
+
+
+def _done(sample: dict[str, float]) -> float:
+    return sample["submitted"] - sample["visible"] - sample["inFlight"]
 
 
 def table(stories: dict[str, dict[str, Story]]) -> str:

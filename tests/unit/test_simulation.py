@@ -4,11 +4,15 @@ import random
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 import scale
+import simulate
 from simulation import loads, picture
 from simulation.grid import Simulation, World
 from simulation.policies import Sight, by_steps, keeping_up, one_by_one, stay, within
+
+from nanogrid.cloud.rehearsal.report import Plan, Sample
 
 
 def story(world: World, policy, rate, *, most: float, until_s: float):
@@ -77,3 +81,17 @@ def test_each_limit_bends_where_its_share_of_a_run_says():
     assert bends["Lambda"] == 6667
     assert bends["DynamoDB"] == 2667
     assert scale.bends(1) == "nothing"
+
+
+def test_a_rehearsal_says_how_long_its_runs_took(tmp_path):
+    # 100 ended in 10 s while 20 were at work: two seconds each.
+    samples = [
+        Sample(at_s=at_s, submitted=500, visible=visible, in_flight=20, workers=5, draining=0)
+        for at_s, visible in ((0.0, 400), (10.0, 300), (90.0, 0))
+    ]
+    report = tmp_path / "rehearsal.json"
+    report.write_bytes(msgspec.json.encode({"plan": Plan(slots=4), "samples": samples}))
+
+    world = simulate.calibrated(World(), report)
+
+    assert (world.slots, world.service_s) == (4, 2.0)
