@@ -149,6 +149,11 @@ class FunctionNotFound(NotFound):
 
     code = "function_not_found"
 
+    def __init__(self, detail: str, *, reference: str = "", hint: str = "") -> None:
+        """`reference` is what nothing has; without it the function is there, and something of it is not."""
+        super().__init__(detail, hint=hint)
+        self.reference = reference
+
 
 class RunNotFound(NotFound):
     """Raised when no run has that id."""

@@ -24,6 +24,7 @@ from nanogrid.api.records import (
 )
 from nanogrid.api.route import Route
 from nanogrid.api.services import Services
+from nanogrid.api.suggestion import suggesting
 from nanogrid.api.version_routes import VERSION_ROUTES
 from nanogrid.model import MAX_INPUT_BYTES, DeadLetter, Function, Run
 from nanogrid.ports import Page
@@ -85,7 +86,7 @@ ROUTES: tuple[Route, ...] = (
         path="/functions/{id}",
         operation_id="getFunction",
         summary="Read a function, with recommended memory and timeout once runs exist",
-        handler=functions.get_function,
+        handler=suggesting(functions.get_function),
         scopes=scopes.LOOK,
         query=VersionQuery,
         answer=FunctionDetail,
@@ -96,7 +97,7 @@ ROUTES: tuple[Route, ...] = (
         path="/functions/{id}/versions",
         operation_id="listVersions",
         summary="List a function's versions, latest first",
-        handler=functions.list_versions,
+        handler=suggesting(functions.list_versions),
         scopes=scopes.LOOK,
         answer=Page[Function],
         refusals=(errors.FunctionNotFound,),
@@ -106,7 +107,7 @@ ROUTES: tuple[Route, ...] = (
         path="/functions/{id}",
         operation_id="updateFunction",
         summary="Make a new version: code, settings or both",
-        handler=functions.update_function,
+        handler=suggesting(functions.update_function),
         scopes=scopes.DEPLOY,
         body=Update,
         body_media_types=(JSON, MULTIPART),
@@ -119,7 +120,7 @@ ROUTES: tuple[Route, ...] = (
         path="/functions/{id}",
         operation_id="deleteFunction",
         summary="Delete a function, its versions, and code that nobody else uses",
-        handler=functions.delete_function,
+        handler=suggesting(functions.delete_function),
         scopes=scopes.DEPLOY,
         statuses=(204,),
         refusals=(errors.FunctionNotFound,),
@@ -129,7 +130,7 @@ ROUTES: tuple[Route, ...] = (
         path="/functions/{id}/logs",
         operation_id="readLogs",
         summary="Read recent log lines, or follow them as server-sent events",
-        handler=functions.read_logs,
+        handler=suggesting(functions.read_logs),
         scopes=scopes.READ,
         query=LogsQuery,
         answer=LogLines,
@@ -141,7 +142,7 @@ ROUTES: tuple[Route, ...] = (
         path="/run",
         operation_id="runFunction",
         summary="Run a function, and wait for its end unless asked not to",
-        handler=runs.run_function,
+        handler=suggesting(runs.run_function),
         scopes=scopes.RUN,
         body=RunRequest,
         max_body=MAX_RUN_BODY,
@@ -155,7 +156,7 @@ ROUTES: tuple[Route, ...] = (
         path="/runs",
         operation_id="listRuns",
         summary="List runs, newest first, by function and state",
-        handler=runs.list_runs,
+        handler=suggesting(runs.list_runs),
         scopes=scopes.READ,
         query=RunsQuery,
         answer=Page[Run],

@@ -6,6 +6,7 @@ from nanogrid.api import scopes, versions
 from nanogrid.api.records import AliasChange, AliasMoved, Rollback, VersionQuery
 from nanogrid.api.route import Route
 from nanogrid.api.scopes import SMALL_BODY
+from nanogrid.api.suggestion import suggesting
 from nanogrid.model import Function
 from nanogrid.ports import Page
 
@@ -15,7 +16,7 @@ VERSION_ROUTES: tuple[Route, ...] = (
         path="/functions/{id}/rollback",
         operation_id="rollBack",
         summary="Make a new version that is as an earlier one, warm before it is the latest",
-        handler=versions.roll_back,
+        handler=suggesting(versions.roll_back),
         scopes=scopes.DEPLOY,
         body=Rollback,
         max_body=SMALL_BODY,
@@ -27,7 +28,7 @@ VERSION_ROUTES: tuple[Route, ...] = (
         path="/functions/{id}/code",
         operation_id="getCode",
         summary="Read a version's code, as a zip archive",
-        handler=versions.get_code,
+        handler=suggesting(versions.get_code),
         scopes=scopes.LOOK,
         query=VersionQuery,
         answer_media_types=(versions.ZIP,),
@@ -38,7 +39,7 @@ VERSION_ROUTES: tuple[Route, ...] = (
         path="/functions/{id}/aliases",
         operation_id="listAliases",
         summary="List a function's aliases by name",
-        handler=versions.list_aliases,
+        handler=suggesting(versions.list_aliases),
         scopes=scopes.LOOK,
         answer=Page[Alias],
         refusals=(errors.FunctionNotFound,),
@@ -48,7 +49,7 @@ VERSION_ROUTES: tuple[Route, ...] = (
         path="/functions/{id}/aliases/{alias}",
         operation_id="getAlias",
         summary="Read an alias",
-        handler=versions.get_alias,
+        handler=suggesting(versions.get_alias),
         scopes=scopes.LOOK,
         answer=Alias,
         refusals=(errors.FunctionNotFound, errors.AliasNotFound),
@@ -58,7 +59,7 @@ VERSION_ROUTES: tuple[Route, ...] = (
         path="/functions/{id}/aliases/{alias}",
         operation_id="putAlias",
         summary="Let an alias mean a version, or shares of several, once they are warm",
-        handler=versions.put_alias,
+        handler=suggesting(versions.put_alias),
         scopes=scopes.DEPLOY,
         body=AliasChange,
         max_body=SMALL_BODY,
@@ -70,7 +71,7 @@ VERSION_ROUTES: tuple[Route, ...] = (
         path="/functions/{id}/aliases/{alias}",
         operation_id="deleteAlias",
         summary="Delete an alias; the versions that it meant stay",
-        handler=versions.delete_alias,
+        handler=suggesting(versions.delete_alias),
         scopes=scopes.DEPLOY,
         statuses=(204,),
         refusals=(errors.FunctionNotFound, errors.AliasNotFound),

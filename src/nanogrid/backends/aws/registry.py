@@ -218,7 +218,9 @@ def _decoded(item: Item) -> Function:
 
 
 def _no_function(reference: str) -> FunctionNotFound:
-    return FunctionNotFound(f"no function has the id or name {reference[:80]!r}.", hint="GET /functions lists all.")
+    return FunctionNotFound(
+        f"no function has the id or name {reference[:80]!r}.", reference=reference, hint="GET /functions lists all."
+    )
 
 
 def _name_from(cursor: str) -> str:
