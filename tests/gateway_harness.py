@@ -126,6 +126,7 @@ class Grid:
             self.backend.result_bus,
             self.clock,
             max_wait_s=30.0,
+            intake=self.backend.intake,
             admit_run=self.quotas.admit_run,
             resolve=self.aliases.resolve,
         )

@@ -11,14 +11,20 @@ from nanogrid.model import Task
 class QueuedTask:
     """A task on the queue, and how it has fared."""
 
-    __slots__ = ("attempt", "durable", "expires", "failures", "receipt", "task")
+    __slots__ = ("attempt", "durable", "expires", "failures", "receipt", "taken_up", "task")
 
-    def __init__(self, task: Task, *, durable: bool, attempt: int = 0, failures: int = 0) -> None:
-        """`attempt` is how often it was handed out, `failures` how many of those the platform failed at."""
+    def __init__(
+        self, task: Task, *, durable: bool, attempt: int = 0, failures: int = 0, taken_up: bool = False
+    ) -> None:
+        """`attempt` is how often it was handed out, `failures` how many of those the platform failed at.
+
+        `taken_up` says that an earlier process left it on the queue.
+        """
         self.task = task
         self.durable = durable
         self.attempt = attempt
         self.failures = failures
+        self.taken_up = taken_up
         #: Of its lease; "" while nobody holds it.
         self.receipt = ""
         #: When the lease ends, in monotonic seconds.

@@ -43,6 +43,8 @@ __all__ = [
     "Claim",
     "CodeStore",
     "DeadLetters",
+    "FastPath",
+    "Intake",
     "Invocation",
     "Listener",
     "LogFeed",
@@ -390,4 +392,16 @@ class FastPath(ABC):
 
         The run has been accepted, and its task not been sent. Whoever calls waits for `wait_s` seconds: what could
         take longer, what would overtake a task that waits, and what the platform fails at is for the queue.
+        """
+
+
+class Intake(ABC):
+    """Takes in what is promised, where run store and task queue share a disk and can share a commit."""
+
+    @abstractmethod
+    async def take_in(self, run: Run, task: Task) -> None:
+        """Record a queued run and send its task, which can be received from now on; both survive a crash.
+
+        Where it fails there is no run; a task that is left alone is let go by whoever takes it. Safe to cancel: what
+        has been begun is brought to its end. Raises `BacklogFull`.
         """

@@ -9,6 +9,7 @@ from nanogrid.backends.local.code_store import LocalCodeStore
 from nanogrid.backends.local.database import open_database
 from nanogrid.backends.local.dead_letters import LocalDeadLetters
 from nanogrid.backends.local.folder_lock import locked_folder
+from nanogrid.backends.local.intake import LocalIntake
 from nanogrid.backends.local.log_feed import LocalLogFeed
 from nanogrid.backends.local.record_store import LocalRecordStore
 from nanogrid.backends.local.recovery import bury_dead, requeue_orphans
@@ -20,7 +21,18 @@ from nanogrid.backends.local.task_journal import TaskJournal
 from nanogrid.backends.local.task_queue import LocalTaskQueue
 from nanogrid.backends.local.vault import LocalVault
 from nanogrid.clock import Clock
-from nanogrid.ports import CodeStore, DeadLetters, LogFeed, RecordStore, Registry, ResultBus, RunStore, TaskQueue, Vault
+from nanogrid.ports import (
+    CodeStore,
+    DeadLetters,
+    Intake,
+    LogFeed,
+    RecordStore,
+    Registry,
+    ResultBus,
+    RunStore,
+    TaskQueue,
+    Vault,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +43,7 @@ class LocalBackend:
     registry: Registry
     run_store: RunStore
     task_queue: TaskQueue
+    intake: Intake
     dead_letters: DeadLetters
     result_bus: ResultBus
     log_feed: LogFeed
@@ -76,6 +89,7 @@ async def open_local(
             registry=registry,
             run_store=run_store,
             task_queue=task_queue,
+            intake=LocalIntake(run_store, task_queue),
             dead_letters=LocalDeadLetters(task_queue, journal, clock),
             result_bus=LocalResultBus(),
             log_feed=LocalLogFeed(),

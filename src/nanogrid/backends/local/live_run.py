@@ -1,6 +1,5 @@
 """A run that is queued or running: how it stands, and how it may go on."""
 
-import asyncio
 from datetime import datetime
 
 from msgspec import UNSET, structs
@@ -14,17 +13,21 @@ from nanogrid.model import NULL, Logs, Outcome, Run, RunStatus, Usage
 class LiveRun:
     """The run without its input, and the input apart: the first changes often, the second never."""
 
-    __slots__ = ("begun", "committing", "durable", "input", "run")
+    __slots__ = ("begun", "committing", "durable", "input", "run", "taken_up")
 
-    def __init__(self, run: Run, *, durable: bool = False) -> None:
-        """`durable` says that the run and its input are on disk, and that its changes must be before they are told."""
+    def __init__(self, run: Run, *, durable: bool = False, taken_up: bool = False) -> None:
+        """`durable` says that the run and its input are on disk, and that its changes must be before they are told.
+
+        `taken_up` says that an earlier process left it unfinished.
+        """
         self.run = structs.replace(run, input=UNSET)
         self.input = NULL if run.input is UNSET else run.input
         self.durable = durable
+        self.taken_up = taken_up
         #: The latest attempt that can still come back; none outlives the process that began it.
         self.begun = 0
-        #: A change on its way to the disk.
-        self.committing: asyncio.Future[None] | None = None
+        #: Whether a change is on its way to the disk.
+        self.committing = False
 
     @property
     def size(self) -> int:

@@ -10,6 +10,8 @@ from nanogrid.backends.local.database import Database
 V = TypeVar("V")
 #: What becomes of each key; None is its end.
 Changes = dict[str, V | None]
+#: Hears that a change is on disk, or why it is not.
+Done = Callable[[BaseException | None], None]
 
 #: How long a change that nobody waits for may stay in memory, in seconds, and after a failure.
 _FLUSH_S = 0.15
@@ -22,7 +24,7 @@ _FULL_COUNT = 5_000
 _FULL_BYTES = 64 * 1024 * 1024
 
 #: Rows in one statement: SQLite then works through them without taking the interpreter's lock in between.
-_BULKS = (128, 16, 1)
+_BULKS = (128, 64, 32, 16, 8, 4, 2, 1)
 
 
 class _Batch(Generic[V]):
@@ -30,14 +32,30 @@ class _Batch(Generic[V]):
         self.changes: Changes[V] = {}
         #: Keys whose change somebody waits for.
         self.awaited: set[str] = set()
+        #: Who waits, each with what is to be done before.
+        self.waiters: list[tuple[asyncio.Future[None], Done | None]] = []
         self.weight = 0
+
+    def tell(self, error: BaseException | None) -> None:
+        """Let everybody who waits know; whoever has been cancelled meanwhile has its `done` called all the same."""
+        for future, done in self.waiters:
+            if done is not None:
+                done(error)
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+                future.exception()  # nobody has to wait for it
 
 
 class Mirror(Generic[V]):
     """The changes that memory has and the table has not.
 
     A change by `write` goes out at once, and is its caller's to repair where the disk refuses it. A change by `put`
-    goes out soon, or with whatever goes out before, and is kept until the disk takes it.
+    goes out soon, or with whatever goes out before, and is kept until the disk takes it. A change by `defer` goes out
+    as late as that allows, so that most are overtaken by the next one of their key, and never written.
     """
 
     def __init__(
@@ -51,11 +69,13 @@ class Mirror(Generic[V]):
         self._save = save
         self._on_saved = on_saved
         self._dirty = _Batch[V]()
+        self._deferred: Changes[V] = {}
         self._flying: _Batch[V] | None = None
         # The flush that will take what is dirty, and the one that is being written.
         self._next: asyncio.Future[None] | None = None
         self._current: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._deferral: asyncio.TimerHandle | None = None
 
     @property
     def full(self) -> bool:
@@ -75,14 +95,27 @@ class Mirror(Generic[V]):
         else:
             self._flush_within(_FLUSH_S)
 
-    def write(self, key: str, value: V | None, *, weight: int = 0) -> asyncio.Future[None]:
-        """Write the change now. The future is done when it is on disk; never cancel it: shield it."""
+    def defer(self, key: str, value: V) -> None:
+        """Write the change as late as a change by `put` is written at the latest, unless another comes before."""
+        self._deferred[key] = value
+        if self._deferral is None:
+            self._deferral = asyncio.get_running_loop().call_later(_FLUSH_S, self._write_deferred)
+
+    def write(self, key: str, value: V | None, *, weight: int = 0, done: Done | None = None) -> asyncio.Future[None]:
+        """Write the change now. The future is done when it is on disk; cancelling it does not stop the change.
+
+        `done` is called before that, in any case.
+        """
         self._add(key, value, weight)
         self._dirty.awaited.add(key)
-        return self._enlist()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._dirty.waiters.append((future, done))
+        self._enlist()
+        return future
 
     async def flush(self) -> None:
         """Return when every change so far is on disk. Raises `StoreUnavailable`."""
+        self._take_deferred()
         flush = self._enlist() if self._dirty.changes else self._current
         if flush is not None:
             await asyncio.shield(flush)
@@ -92,10 +125,23 @@ class Mirror(Generic[V]):
         try:
             await self.flush()
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            for timer in (self._timer, self._deferral):
+                if timer is not None:
+                    timer.cancel()
+
+    def _write_deferred(self) -> None:
+        self._deferral = None
+        self._take_deferred()
+        if self._dirty.changes:
+            self._enlist()
+
+    def _take_deferred(self) -> None:
+        deferred, self._deferred = self._deferred, {}
+        self._dirty.changes.update(deferred)
+        self._dirty.awaited -= deferred.keys()
 
     def _add(self, key: str, value: V | None, weight: int) -> None:
+        self._deferred.pop(key, None)
         self._dirty.changes[key] = value
         self._dirty.weight += weight
 
@@ -123,10 +169,15 @@ class Mirror(Generic[V]):
     def _settle(self, flush: asyncio.Future[None]) -> None:
         flown, self._flying, self._current = self._flying, None, None
         assert flown is not None  # noqa: S101 - what settles has been sealed
-        if flush.exception() is None:
-            if self._on_saved is not None:
-                self._on_saved(flown.changes)
-            return
+        error = flush.exception()
+        if error is not None:
+            self._keep(flown)
+        elif self._on_saved is not None:
+            self._on_saved(flown.changes)
+        flown.tell(error)
+
+    def _keep(self, flown: _Batch[V]) -> None:
+        """The disk has refused these: what nobody waited for is tried again, where nothing has come after it."""
         kept = {key: value for key, value in flown.changes.items() if key not in flown.awaited}
         self._dirty.changes = kept | self._dirty.changes
         self._dirty.weight += flown.weight
@@ -134,12 +185,17 @@ class Mirror(Generic[V]):
             self._flush_within(_RETRY_S)
 
 
-def put_rows(connection: sqlite3.Connection, insert: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Execute `insert`, an INSERT that ends before its VALUES, for all rows, in few statements."""
+def put_rows(
+    connection: sqlite3.Connection, insert: str, rows: Sequence[tuple[object, ...]], *, conflict: str = ""
+) -> None:
+    """Execute `insert`, an INSERT that ends before its VALUES, for all rows, in few statements.
+
+    `conflict` is what is to be done where a row is there already.
+    """
     for row_count, bulk in _in_bulks(rows):
         row = f"({', '.join('?' * len(bulk[0]))})"
         values = [value for row_values in bulk for value in row_values]
-        connection.execute(f"{insert} VALUES {', '.join([row] * row_count)}", values)
+        connection.execute(f"{insert} VALUES {', '.join([row] * row_count)} {conflict}", values)
 
 
 def delete_keys(connection: sqlite3.Connection, delete: str, keys: Sequence[str]) -> None:

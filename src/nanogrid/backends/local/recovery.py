@@ -24,7 +24,7 @@ async def requeue_orphans(
     """Put every unfinished run back on the queue that is not there; how many there were."""
     orphans = [run for run in run_store.unfinished() if not task_queue.holds(run.run_id)]
     for run in orphans:
-        entry = QueuedTask(await _task(registry, run), durable=True)
+        entry = QueuedTask(await _task(registry, run), durable=True, taken_up=True)
         journal.restore(entry)
         task_queue.admit(entry)
     await journal.flush()

@@ -49,7 +49,7 @@ class LocalRunStore(RunStore):
         """Take up the runs that an earlier grid left queued or running."""
         self._ended_count = await self._database.read(run_table.count_prunable)
         for run in await self._database.read(run_table.select_live):
-            self._live[run.run_id] = LiveRun(run, durable=True)
+            self._live[run.run_id] = LiveRun(run, durable=True, taken_up=True)
 
     def unfinished(self) -> list[Run]:
         """Every run that is queued or running, in full."""
@@ -64,7 +64,7 @@ class LocalRunStore(RunStore):
         if idempotency is not None:
             return await self._accept_once(run, *idempotency)
         if durable:
-            await self._accept_durable(run)
+            await self.record(run)
             return run
         if self._mirror.full:
             await self._mirror.flush()
@@ -73,6 +73,12 @@ class LocalRunStore(RunStore):
         self._unsaved[run.run_id] = live.saved(live.run)
         return run
 
+    def record(self, run: Run, key: IdempotencyKey | None = None) -> asyncio.Future[None]:
+        """Accept a durable run. The future is done when it is on disk; cancelling it takes nothing back."""
+        live = LiveRun(run)
+        saved = live.saved(live.run, key)
+        return self._mirror.write(run.run_id, saved, weight=size_of(run), done=partial(self._accepted, live))
+
     async def withdraw(self, run_id: str) -> None:
         """See the port. Never raises: what the disk does not forget now it forgets later."""
         live = self._live.pop(run_id, None)
@@ -80,15 +86,13 @@ class LocalRunStore(RunStore):
         if live is None or not live.durable:
             return
         self._withdrawn.add(run_id)
-        written = self._mirror.write(run_id, None)
-        written.add_done_callback(partial(self._withdrew, run_id))
         with suppress(StoreUnavailable):
-            await asyncio.shield(written)
+            await self._mirror.write(run_id, None, done=partial(self._withdrew, run_id))
 
     async def persist(self, run_id: str) -> None:
         """See the port. What comes after is durable too."""
         live = self._live.get(run_id)
-        if live is not None and not live.durable and live.committing is None:
+        if live is not None and not live.durable and not live.committing:
             await self._commit(live, live.run)
         elif live is not None or run_id in self._unsaved:
             await self._mirror.flush()
@@ -101,7 +105,7 @@ class LocalRunStore(RunStore):
         live.fence(attempt)
         # Later attempts are on their way to the disk before the function is: a crash counts as a failure of tasks whose
         # run had begun, and one that kills the grid within moments has to be known by it some day.
-        self._change(live, live.begin(attempt, self._clock.now()), at_once=attempt > 1)
+        self._begin(live, live.begin(attempt, self._clock.now()), at_once=attempt > 1 or live.taken_up)
         return live.in_full()
 
     async def finish(self, run_id: str, attempt: int, outcome: Outcome) -> Run:
@@ -118,7 +122,9 @@ class LocalRunStore(RunStore):
         elif run.status.ended:
             self._end_plain(live, run)
         else:
-            self._change(live, run)
+            # It waits for its next try, known to memory alone.
+            self._unsaved[run.run_id] = live.saved(run)
+            live.run = run
         return run
 
     async def get(self, run_id: str) -> Run:
@@ -168,7 +174,7 @@ class LocalRunStore(RunStore):
             known = await self._database.read(partial(run_table.select_key, key=key, now=made_at))
             earlier = await self._find(known.run_id) if known else None
             if known is None or earlier is None:
-                await self._accept_durable(run, IdempotencyKey(key, digest, made_at, run.run_id))
+                await self.record(run, IdempotencyKey(key, digest, made_at, run.run_id))
                 return run
         if known.digest != digest:
             raise IdempotencyConflict(
@@ -177,39 +183,35 @@ class LocalRunStore(RunStore):
             )
         return earlier
 
-    async def _accept_durable(self, run: Run, key: IdempotencyKey | None = None) -> None:
-        live = LiveRun(run)
-        written = self._mirror.write(run.run_id, live.saved(live.run, key), weight=size_of(run))
-        # A callback, because the caller may be cancelled while the disk works.
-        written.add_done_callback(partial(self._accepted, live))
-        await asyncio.shield(written)
-
-    def _accepted(self, live: LiveRun, written: asyncio.Future[None]) -> None:
-        if written.exception() is None:
+    def _accepted(self, live: LiveRun, error: BaseException | None) -> None:
+        if error is None:
             live.durable = True
             self._live[live.run.run_id] = live
 
-    def _withdrew(self, run_id: str, written: asyncio.Future[None]) -> None:
-        if written.exception() is not None:
+    def _withdrew(self, run_id: str, error: BaseException | None) -> None:
+        if error is not None:
             self._mirror.put(run_id, None)
 
     async def _settled(self, run_id: str) -> LiveRun:
         """The live run, when no change of it is on its way to the disk. Raises `RunEnded`, `RunNotFound`."""
         live = self._live.get(run_id)
-        while live is not None and live.committing is not None:
-            await asyncio.wait([live.committing])
+        while live is not None and live.committing:
+            with suppress(StoreUnavailable):
+                await self._mirror.flush()
             live = self._live.get(run_id)
         if live is None:
             run = await self.get(run_id)
             raise RunEnded(f"the run {run_id} has ended already: {run.status}.")
         return live
 
-    def _change(self, live: LiveRun, run: Run, *, at_once: bool = False) -> None:
-        """The live run is like this now; where it is durable the disk hears of it soon."""
+    def _begin(self, live: LiveRun, run: Run, *, at_once: bool) -> None:
+        """The run has begun; where it is durable the disk hears of it soon, if it has not ended by then."""
         live.run = run
         saved = self._unsaved[run.run_id] = live.saved(run)
-        if live.durable:
-            self._mirror.put(run.run_id, saved, weight=size_of(run), at_once=at_once)
+        if live.durable and at_once:
+            self._mirror.put(run.run_id, saved, weight=size_of(run), at_once=True)
+        elif live.durable:
+            self._mirror.defer(run.run_id, saved)
 
     def _end_plain(self, live: LiveRun, run: Run) -> None:
         del self._live[run.run_id]
@@ -219,14 +221,14 @@ class LocalRunStore(RunStore):
 
     async def _commit(self, live: LiveRun, run: Run) -> None:
         """Write the run as it will be, then let it be so; any other change waits meanwhile."""
-        written = self._mirror.write(run.run_id, live.saved(run), weight=size_of(run))
-        live.committing = written
-        written.add_done_callback(partial(self._committed, live, run))
-        await asyncio.shield(written)
+        done = partial(self._committed, live, run)
+        written = self._mirror.write(run.run_id, live.saved(run), weight=size_of(run), done=done)
+        live.committing = True
+        await written
 
-    def _committed(self, live: LiveRun, run: Run, written: asyncio.Future[None]) -> None:
-        live.committing = None
-        if written.exception() is None:
+    def _committed(self, live: LiveRun, run: Run, error: BaseException | None) -> None:
+        live.committing = False
+        if error is None:
             live.run, live.durable = run, True
             self._unsaved.pop(run.run_id, None)
         elif live.durable or live.run.status.ended:

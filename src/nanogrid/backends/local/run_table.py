@@ -19,6 +19,9 @@ _KEY_KEPT_MS = 24 * 3_600_000
 _LIVE = (RunStatus.QUEUED.value, RunStatus.RUNNING.value)
 _PRUNED = (RunStatus.SUCCEEDED.value, RunStatus.FAILED.value, RunStatus.CANCELLED.value)
 
+#: A run that is there already keeps its tenant and its function: two of its four indexes need not be touched.
+_ANEW = "ON CONFLICT (run_id) DO UPDATE SET status = excluded.status, record = excluded.record"
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Run)
 
@@ -82,7 +85,7 @@ def save(connection: sqlite3.Connection, changes: Changes[Saved]) -> None:
     runs = [(run.run_id, run.tenant, run.function_id, run.status.value, _encoder.encode(run)) for run, _, _ in saved]
     inputs = [(run.run_id, bytes(input_)) for run, input_, _ in saved if input_ is not None]
     keys = [key for _, _, key in saved if key is not None]
-    put_rows(connection, "INSERT OR REPLACE INTO runs (run_id, tenant, function_id, status, record)", runs)
+    put_rows(connection, "INSERT INTO runs (run_id, tenant, function_id, status, record)", runs, conflict=_ANEW)
     put_rows(connection, "INSERT OR REPLACE INTO run_inputs (run_id, input)", inputs)
     put_rows(connection, "INSERT OR REPLACE INTO idempotency_keys (key, digest, made_at, run_id)", keys)
     if keys:

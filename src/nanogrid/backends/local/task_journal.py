@@ -12,7 +12,7 @@ from msgspec import structs
 
 from nanogrid.backends.lanes import QueuedTask
 from nanogrid.backends.local.database import Database
-from nanogrid.backends.local.mirror import Changes, Mirror, delete_keys, put_rows
+from nanogrid.backends.local.mirror import Changes, Done, Mirror, delete_keys, put_rows
 from nanogrid.errors import DeadLetterNotFound
 from nanogrid.model import DeadLetter, Record, RunStatus, Task
 
@@ -36,9 +36,11 @@ class _Fare(NamedTuple):
 
     #: Only where the task itself is not in the journal yet.
     task: Task | None
-    attempt: int
-    failures: int
-    leased: bool
+    attempt: int = 0
+    failures: int = 0
+    leased: bool = False
+    #: Whether it may have been a dead letter.
+    risen: bool = False
 
 
 class TaskJournal:
@@ -60,10 +62,10 @@ class TaskJournal:
         """
         return await self._database.read(_select_tasks)
 
-    def add(self, entry: QueuedTask) -> asyncio.Future[None]:
-        """Write a new task; the future is done when it is on disk."""
+    def add(self, entry: QueuedTask, done: Done) -> asyncio.Future[None]:
+        """Write a new task; the future is done when it is on disk, and `done` is called before in any case."""
         weight = len(memoryview(entry.task.input))
-        return self._mirror.write(entry.task.run_id, _fare(entry, task=entry.task), weight=weight)
+        return self._mirror.write(entry.task.run_id, _Fare(entry.task), weight=weight, done=done)
 
     async def flush(self) -> None:
         """Return when all is on disk."""
@@ -71,11 +73,17 @@ class TaskJournal:
 
     def restore(self, entry: QueuedTask) -> None:
         """Write soon a task that the journal has lost, or may have."""
-        self._mirror.put(entry.task.run_id, _fare(entry, task=entry.task))
+        self._mirror.put(entry.task.run_id, _whole(entry))
 
     def note_lease(self, entry: QueuedTask) -> None:
-        """Write at once that the task has been handed out, so that one that kills the grid is known by it."""
-        self._mirror.write(entry.task.run_id, _fare(entry))
+        """Write that the task has been handed out: soon, so that one that is done by then is never written about.
+
+        One that has been on the disk before, or has fared, at once: it may have killed the grid, and is known by this.
+        """
+        if entry.attempt > 1 or entry.taken_up:
+            self._mirror.write(entry.task.run_id, _fare(entry))
+        else:
+            self._mirror.defer(entry.task.run_id, _fare(entry))
 
     def note_return(self, entry: QueuedTask) -> None:
         """Write soon how the task has fared."""
@@ -104,26 +112,33 @@ class TaskJournal:
         return await self._database.read(partial(_select_letters, tenant=tenant, limit=limit, before=before))
 
 
-def _fare(entry: QueuedTask, task: Task | None = None) -> _Fare:
-    return _Fare(task, entry.attempt, entry.failures, bool(entry.receipt))
+def _fare(entry: QueuedTask) -> _Fare:
+    return _Fare(None, entry.attempt, entry.failures, bool(entry.receipt))
+
+
+def _whole(entry: QueuedTask) -> _Fare:
+    return _Fare(entry.task, entry.attempt, entry.failures, bool(entry.receipt), risen=True)
 
 
 def _save(connection: sqlite3.Connection, changes: Changes[_Fare]) -> None:
     tasks = [(run_id, _encoder.encode(fare.task)) for run_id, fare in changes.items() if fare and fare.task]
-    fares = [(run_id, *fare[1:]) for run_id, fare in changes.items() if fare]
+    # One that was never handed out has not fared at all.
+    fares = [(run_id, *fare[1:4]) for run_id, fare in changes.items() if fare and fare.attempt]
     gone = [run_id for run_id, fare in changes.items() if not fare]
     put_rows(connection, "INSERT OR REPLACE INTO tasks (run_id, record)", tasks)
     put_rows(connection, "INSERT OR REPLACE INTO task_fares (run_id, attempt, failures, leased)", fares)
     # What is on the queue is no dead letter.
-    delete_keys(connection, "DELETE FROM dead_letters WHERE run_id IN", [run_id for run_id, _ in tasks])
+    risen = [run_id for run_id, fare in changes.items() if fare and fare.risen]
+    delete_keys(connection, "DELETE FROM dead_letters WHERE run_id IN", risen)
     delete_keys(connection, "DELETE FROM tasks WHERE run_id IN", gone)
     delete_keys(connection, "DELETE FROM task_fares WHERE run_id IN", gone)
 
 
 def _select_tasks(connection: sqlite3.Connection) -> list[QueuedTask]:
     rows = connection.execute(
-        "SELECT tasks.record, attempt, failures, leased, CASE WHEN leased THEN runs.record END "
-        "FROM tasks JOIN task_fares USING (run_id) LEFT JOIN runs USING (run_id) ORDER BY run_id"
+        "SELECT tasks.record, ifnull(attempt, 0), ifnull(failures, 0), ifnull(leased, 0), "
+        "CASE WHEN leased THEN runs.record END "
+        "FROM tasks LEFT JOIN task_fares USING (run_id) LEFT JOIN runs USING (run_id) ORDER BY run_id"
     )
     return [
         QueuedTask(
@@ -131,6 +146,7 @@ def _select_tasks(connection: sqlite3.Connection) -> list[QueuedTask]:
             durable=True,
             attempt=attempt,
             failures=failures + (leased and _had_begun(run, attempt)),
+            taken_up=True,
         )
         for record, attempt, failures, leased, run in rows
     ]
@@ -158,7 +174,7 @@ def _exhume(connection: sqlite3.Connection, *, run_id: str, now: datetime) -> Qu
         raise DeadLetterNotFound(f"no dead letter belongs to the run {run_id[:80]!r}.")
     task = structs.replace(_task_decoder.decode(row[0]), enqueued_at=now)
     entry = QueuedTask(task, durable=True, attempt=row[1])
-    _save(connection, {run_id: _fare(entry, task=entry.task)})
+    _save(connection, {run_id: _whole(entry)})
     return entry
 
 

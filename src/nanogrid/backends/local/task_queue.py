@@ -75,16 +75,22 @@ class LocalTaskQueue(TaskQueue):
         """See the port. Idempotent: a run that is on the queue already is not put there twice."""
         if task.run_id in self._entries:
             return
-        self._check_room(task)
-        entry = QueuedTask(task, durable=durable)
-        self._enter(entry)
-        if not durable:
-            self._place(entry, delay_s)
+        self.check_room(task)
+        if durable:
+            await self.record(task, delay_s)
             return
-        written = self._journal.add(entry)
-        # As a callback, because the caller may be cancelled while the journal is written.
-        written.add_done_callback(partial(self._journaled, entry, delay_s))
-        await asyncio.shield(written)
+        entry = QueuedTask(task, durable=False)
+        self._enter(entry)
+        self._place(entry, delay_s)
+
+    def record(self, task: Task, delay_s: float = 0.0) -> asyncio.Future[None]:
+        """Send a new durable task for which there is room. The future is done when the task can be received.
+
+        It is sent even where the future is cancelled.
+        """
+        entry = QueuedTask(task, durable=True)
+        self._enter(entry)
+        return self._journal.add(entry, partial(self._journaled, entry, delay_s))
 
     async def receive(self, *, limit: int, wait_s: float) -> list[Lease]:
         """See the port."""
@@ -141,7 +147,8 @@ class LocalTaskQueue(TaskQueue):
             self._enter(entry)
             self._place(entry)
 
-    def _check_room(self, task: Task) -> None:
+    def check_room(self, task: Task) -> None:
+        """Raise `BacklogFull` where there is no room for one more."""
         self._check_tenant(task)
         size = len(memoryview(task.input))
         if len(self._entries) - len(self._leases) < self._max_backlog and self._bytes + size <= self._max_backlog_bytes:
@@ -170,8 +177,8 @@ class LocalTaskQueue(TaskQueue):
         if entry.task.tenant_backlog:
             self._of_tenant[entry.task.tenant] -= 1
 
-    def _journaled(self, entry: QueuedTask, delay_s: float, written: asyncio.Future[None]) -> None:
-        if written.exception() is None:
+    def _journaled(self, entry: QueuedTask, delay_s: float, error: BaseException | None) -> None:
+        if error is None:
             self._place(entry, delay_s)
         else:
             self._leave(entry)
