@@ -1,12 +1,12 @@
 """What the AWS form does under a load: backlog and workers over time, for the stack's two alarms and other policies.
 
-    python benchmarks/simulate.py [--calibrate rehearsal.json] [--svg docs/images] [--write docs/scale.md]
+    python benchmarks/simulate.py [--rehearsal rehearsal.json] [--svg docs/images] [--write docs/scale.md]
 
-Everything is drawn from a seed: the same call gives the same story.
+With the report of a rehearsal (`nanogrid aws rehearse --json rehearsal.json`) it also plays that rehearsal's burst, and
+sets what it says beside what was seen. Everything is drawn from a seed: the same call gives the same story.
 """
 
 import argparse
-import json
 import random
 import sys
 from dataclasses import dataclass, replace
@@ -14,12 +14,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from simulation import loads, picture
+import msgspec
+from simulation import loads, picture, rehearsed
 from simulation.grid import Simulation, Story, World
 from simulation.policies import Plan, by_steps, keeping_up, one_by_one, stay, within
 
+from nanogrid.cloud.rehearsal.report import Report
+
 HOUR = 3600.0
-BEGIN, END = "<!-- simulation: written by benchmarks/simulate.py -->\n", "<!-- end of simulation -->"
+SIMULATION, REHEARSAL = "simulation", "simulated rehearsal"
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ LOADS = {
     ),
 }
 PLANS = (
-    Plan("+1 / -1 (the stack)", one_by_one),
-    Plan("steps: +1, +2, +4", by_steps),
+    Plan("+1 / -1 (the stack)", one_by_one()),
+    Plan("steps: +1, +2, +4", by_steps()),
     Plan("backlog within 60 s", within(60)),
     Plan("what comes, and backlog", keeping_up(60)),
     Plan("always five", stay, fewest=5),
@@ -53,24 +56,7 @@ def tell(load: Load, world: World, plan: Plan, seed: int) -> Story:
     coming, service = random.Random(seed), random.Random(seed + 1)  # noqa: S311 - chance, no secret
     arrivals = loads.arrivals(load.rate, most=load.most, until_s=load.until_s, chance=coming)
     kept = replace(world, fewest=plan.fewest or world.fewest)
-    return Simulation(kept, plan.policy, arrivals, service).run()
-
-
-def calibrated(world: World, path: Path | None) -> World:
-    """The world with what a rehearsal saw while tasks waited: slots of a worker, seconds of a run (by Little's law)."""
-    if path is None:
-        return world
-    report = json.loads(path.read_text())
-    busy = [sample for sample in report["samples"] if sample["visible"] > 0]
-    first, last = busy[0], busy[-1]
-    ended = _done(last) - _done(first)
-    at_work = sum(sample["inFlight"] for sample in busy) / len(busy)
-    service_s = at_work * (last["atS"] - first["atS"]) / ended
-    return replace(world, slots=report["plan"]["slots"], service_s=service_s)
-
-
-def _done(sample: dict[str, float]) -> float:
-    return sample["submitted"] - sample["visible"] - sample["inFlight"]
+    return Simulation(kept, plan.policy, arrivals, loads.service(kept.service_s, chance=service)).run()
 
 
 def table(stories: dict[str, dict[str, Story]]) -> str:
@@ -86,26 +72,35 @@ def table(stories: dict[str, dict[str, Story]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def written(page: str, name: str, body: str) -> str:
+    """The page with its part of this name replaced."""
+    begin, end = f"<!-- {name}: written by benchmarks/simulate.py -->\n", f"<!-- end of {name} -->"
+    before, _, rest = page.partition(begin)
+    return f"{before}{begin}\n{body}\n{end}{rest.partition(end)[2]}"
+
+
 def main() -> None:
-    """Tell every load under every policy."""
+    """Tell every load under every policy, and what a rehearsal saw beside what the simulation says of it."""
     arguments = _arguments()
-    world = calibrated(World(), arguments.calibrate)
     stories = {
-        name: {plan.name: tell(load, world, plan, arguments.seed) for plan in PLANS} for name, load in LOADS.items()
+        name: {plan.name: tell(load, World(), plan, arguments.seed) for plan in PLANS} for name, load in LOADS.items()
     }
-    print(table(stories))
+    parts = {SIMULATION: table(stories)}
+    if arguments.rehearsal:
+        parts[REHEARSAL] = rehearsed.table(msgspec.json.decode(arguments.rehearsal.read_bytes(), type=Report))
+    print("\n".join(parts.values()))
     for name, told in stories.items():
         if arguments.svg:
             (arguments.svg / f"simulation-{name}.svg").write_text(picture.draw(told, LOADS[name].name.capitalize()))
-    if arguments.write:
-        before, _, rest = arguments.write.read_text().partition(BEGIN)
-        arguments.write.write_text(f"{before}{BEGIN}\n{table(stories)}\n{END}{rest.partition(END)[2]}")
+    for name, body in parts.items():
+        if arguments.write:
+            arguments.write.write_text(written(arguments.write.read_text(), name, body))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--calibrate", type=Path, help="the JSON report of `nanogrid aws rehearse`")
+    parser.add_argument("--rehearsal", type=Path, help="the JSON report of `nanogrid aws rehearse`")
     parser.add_argument("--svg", type=Path, help="folder for the pictures")
     parser.add_argument("--write", type=Path, help="page whose table is to be replaced")
     return parser.parse_args()

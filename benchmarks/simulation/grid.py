@@ -2,7 +2,6 @@
 
 import heapq
 import itertools
-import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from simulation.policies import Policy, Sight
 class World:
     """How fast things are. Times are in seconds."""
 
-    #: Runs that a worker holds at once, and how long one takes on average; drawn from an exponential distribution.
+    #: Runs that a worker holds at once, and how long one takes on average.
     slots: int = 10
     service_s: float = 0.2
     #: From the decision to launch to the first task: instance, bundle, first spares.
@@ -66,18 +65,19 @@ class _Worker:
 class Simulation:
     """One story under one policy."""
 
-    def __init__(self, world: World, policy: Policy, arrivals: Iterator[float], chance: random.Random) -> None:
-        """`arrivals` are times in order; the story ends when all that arrived is done."""
+    def __init__(self, world: World, policy: Policy, arrivals: Iterator[float], service: Iterator[float]) -> None:
+        """`arrivals` are times in order, `service` how long each run takes; the story ends when all are done."""
         self._world = world
         self._policy = policy
         self._arrivals = arrivals
-        self._chance = chance
+        self._service = service
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._now = 0.0
         self._queue: deque[float] = deque()
         self._workers = [_Worker(ready=True) for _ in range(world.fewest)]
         self._seen: deque[tuple[float, int, int, float]] = deque()
+        self._empty_looks = 0
         self._sent = 0
         self._open = True
         self._story = Story()
@@ -123,7 +123,7 @@ class Simulation:
             while self._queue and worker.ready and not worker.leaving and worker.running < self._world.slots:
                 self._story.waits.append(self._now - self._queue.popleft())
                 worker.running += 1
-                self._after(self._chance.expovariate(1 / self._world.service_s), lambda at=worker: self._end(at))
+                self._after(next(self._service), lambda at=worker: self._end(at))
 
     def _end(self, worker: _Worker) -> None:
         worker.running -= 1
@@ -143,8 +143,9 @@ class Simulation:
         while len(self._seen) > 1 and self._seen[1][0] <= self._now - self._world.metric_age_s:
             self._seen.popleft()
         _, visible, in_flight, sent_rate = self._seen[0]
+        self._empty_looks = 0 if visible else self._empty_looks + 1
         staying = [worker for worker in self._workers if not worker.leaving]
-        sight = Sight(visible, in_flight, sent_rate, len(staying), self._world.worker_rate)
+        sight = Sight(visible, in_flight, sent_rate, len(staying), self._world.worker_rate, self._empty_looks)
         wanted = max(self._world.fewest, min(self._world.most, self._policy(sight)))
         for _ in range(wanted - len(staying)):
             self._launch()

@@ -34,3 +34,9 @@ def arrivals(rate: Rate, *, most: float, until_s: float, chance: random.Random) 
     while (now := now + chance.expovariate(most)) < until_s:
         if chance.random() * most < rate(now):
             yield now
+
+
+def service(mean_s: float, *, chance: random.Random) -> Iterator[float]:
+    """How long each run takes, in seconds: an exponential distribution."""
+    while True:
+        yield chance.expovariate(1 / mean_s)

@@ -18,6 +18,8 @@ class Sight:
     workers: int
     #: How many runs one worker ends in a second.
     worker_rate: float
+    #: For how many looks in a row none has waited.
+    empty_looks: int = 0
 
 
 Policy = Callable[[Sight], int]
@@ -26,18 +28,26 @@ Policy = Callable[[Sight], int]
 _FULL = 0.8
 
 
-def one_by_one(sight: Sight) -> int:
-    """The stack's two alarms: ten or more wait, one more; none waits, one less."""
-    if sight.visible >= 10:
-        return sight.workers + 1
-    return sight.workers - 1 if sight.visible == 0 else sight.workers
+def one_by_one(patience: int = 5) -> Policy:
+    """The stack's two alarms: ten or more wait, one more; none waits for so many looks, one less at each."""
+
+    def wanted(sight: Sight) -> int:
+        if sight.visible >= 10:
+            return sight.workers + 1
+        return sight.workers - (sight.empty_looks >= patience)
+
+    return wanted
 
 
-def by_steps(sight: Sight) -> int:
+def by_steps(patience: int = 5) -> Policy:
     """One step policy with steps: the longer the queue, the more at once."""
     steps = ((1000, 4), (100, 2), (10, 1))
-    more = next((count for least, count in steps if sight.visible >= least), 0)
-    return sight.workers + (more or -(sight.visible == 0))
+
+    def wanted(sight: Sight) -> int:
+        more = next((count for least, count in steps if sight.visible >= least), 0)
+        return sight.workers + (more or -(sight.empty_looks >= patience))
+
+    return wanted
 
 
 def within(target_s: float) -> Policy:
