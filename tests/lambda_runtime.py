@@ -100,7 +100,8 @@ async def lambda_function(handler: str, code: Path, environment: Mapping[str, st
     try:
         yield function
     finally:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
         server.force_exit = server.should_exit = True
         with contextlib.suppress(asyncio.CancelledError):

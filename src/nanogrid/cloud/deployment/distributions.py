@@ -1,5 +1,6 @@
 """Which packages a part of NanoGrid needs, in the versions that are installed here, and where their files are."""
 
+import platform
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -95,23 +96,32 @@ def _fits(platform: str) -> bool:
 
 
 def _requirements(one: Distribution, extras: set[str], target: Target) -> list[Requirement]:
-    environment: dict[str, str | set[str]] = {
+    requirements = [Requirement(text) for text in one.requires or []]
+    environments = [_environment(target, version, extra) for version in _versions(target) for extra in ("", *extras)]
+    return [
+        requirement
+        for requirement in requirements
+        if requirement.marker is None or any(requirement.marker.evaluate(one) for one in environments)
+    ]
+
+
+def _versions(target: Target) -> set[str]:
+    """The patch versions that it may meet: a later one on AWS; this one where an emulator runs it here."""
+    return {f"{target.python}.9"} | ({platform.python_version()} if target.is_here else set())
+
+
+def _environment(target: Target, version: str, extra: str) -> dict[str, str | set[str]]:
+    return {
         "implementation_name": "cpython",
         "os_name": "posix",
         "platform_machine": "x86_64",
         "platform_python_implementation": "CPython",
         "platform_system": "Linux",
-        "python_full_version": f"{target.python}.9",
+        "python_full_version": version,
         "python_version": target.python,
         "sys_platform": "linux",
+        "extra": extra,
     }
-    requirements = [Requirement(text) for text in one.requires or []]
-    return [
-        requirement
-        for requirement in requirements
-        if requirement.marker is None
-        or any(requirement.marker.evaluate({**environment, "extra": extra}) for extra in ("", *extras))
-    ]
 
 
 def _installed(name: str) -> Distribution:
