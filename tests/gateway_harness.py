@@ -67,6 +67,7 @@ class Grid:
             ResourceManager(
                 backend.registry,
                 backend.code_store,
+                backend.uploads,
                 self.clock,
                 runtimes=lambda: ["python3.11"],
                 check_room=self.quotas.check_room,

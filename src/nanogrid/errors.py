@@ -6,7 +6,8 @@
     ├── SlowRequest             the body did not arrive in time                  (408)
     ├── InvalidField            well formed, but impossible; names the field     (422)
     │   ├── ArchiveRefused      an archive that would be unsafe to unpack
-    │   └── RuntimeUnavailable  this grid has nothing that runs the runtime
+    │   ├── RuntimeUnavailable  this grid has nothing that runs the runtime
+    │   └── UploadNotFound      no such archive was sent ahead
     ├── Unauthorized            no token, or a wrong one                         (401)
     ├── Forbidden               foreign Origin                                   (403)
     │   └── ScopeMissing        the key is not for this
@@ -112,6 +113,12 @@ class RuntimeUnavailable(InvalidField):
     """Raised when a runtime is known but this grid has nothing that runs it."""
 
     code = "runtime_unavailable"
+
+
+class UploadNotFound(InvalidField):
+    """Raised when a deployment names an archive that was not sent ahead, or not whole, or too long ago."""
+
+    code = "upload_not_found"
 
 
 class Unauthorized(NanoGridError):

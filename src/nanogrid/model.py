@@ -337,3 +337,16 @@ class TenantUsage(Record, frozen=True, kw_only=True):
 
     functions: int
     code_bytes: int
+
+
+class UploadPlace(Record, frozen=True, kw_only=True):
+    """Where an archive is to be sent by PUT, ahead of the function it is for."""
+
+    sha256: str
+    size: int
+    #: A path of this API, which takes the token; or a URL elsewhere, which must not see it.
+    address: str
+    #: What has to be sent along; a URL elsewhere refuses what lacks it.
+    headers: dict[str, str] = {}
+    #: For how long it is taken there, from now on.
+    valid_ms: int

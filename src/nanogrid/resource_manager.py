@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import UNSET, UnsetType, structs
 
-from nanogrid.archive import DEFAULT_LIMITS, Archive, Limits, canonical, from_files
+from nanogrid.archive import DEFAULT_LIMITS, Archive, Limits, canonical, check_upload, from_files, sha256_of
 from nanogrid.clock import Clock
 from nanogrid.errors import InvalidField, NanoGridError, RuntimeUnavailable
 from nanogrid.identifiers import is_function_name, new_function_id
@@ -20,8 +20,9 @@ from nanogrid.model import (
     Http,
     Network,
     Record,
+    UploadPlace,
 )
-from nanogrid.ports import CodeStore, Page, Registry
+from nanogrid.ports import CodeStore, Page, Registry, Uploads
 
 #: Where inline source goes, and the handler that goes with it, by family of runtimes.
 _SOURCE_FILES = {"python": "main.py", "nodejs": "index.js", "command": "main"}
@@ -34,12 +35,13 @@ async def _always_room(_: Function) -> None:
 
 
 class Change(Record, frozen=True, kw_only=True):
-    """What a new version changes; whatever is UNSET stays. `source` and `zip` exclude each other."""
+    """What a new version changes; whatever is UNSET stays. `source`, `zip` and `upload` exclude each other."""
 
     runtime: str | UnsetType = UNSET
     handler: str | UnsetType = UNSET
     source: str | UnsetType = UNSET
     zip: bytes | UnsetType = UNSET
+    upload: str | UnsetType = UNSET
     memory_mb: int | UnsetType = UNSET
     timeout_ms: int | UnsetType = UNSET
     environment: dict[str, str] | UnsetType = UNSET
@@ -59,6 +61,7 @@ class ResourceManager:
         self,
         registry: Registry,
         code_store: CodeStore,
+        uploads: Uploads,
         clock: Clock,
         *,
         runtimes: Callable[[], list[str]],
@@ -76,6 +79,7 @@ class ResourceManager:
         self._warm = warm
         self._registry = registry
         self._code_store = code_store
+        self._uploads = uploads
         self._clock = clock
         self._runtimes = runtimes
         self._why_not = why_not
@@ -84,7 +88,10 @@ class ResourceManager:
         self._code_lock = asyncio.Lock()
 
     async def deploy(self, name: str, change: Change, *, tenant: str = DEFAULT_TENANT) -> Function:
-        """Make a function with its first version. Raises `InvalidField`, `ArchiveRefused`, `TooLarge`, `NameTaken`."""
+        """Make a function with its first version.
+
+        Raises `InvalidField`, `ArchiveRefused`, `UploadNotFound`, `TooLarge`, `NameTaken`.
+        """
         if not is_function_name(name):
             raise InvalidField(
                 f"{name[:80]!r} is no function name.",
@@ -94,9 +101,9 @@ class ResourceManager:
         if change.runtime is UNSET:
             raise InvalidField("a function needs a runtime.", path="$.runtime", hint=self._offered())
         runtime = self._resolve(change.runtime)
-        archive = await self._archive(runtime, change)
+        archive = await self._archive(runtime, change, tenant)
         if archive is None:
-            raise InvalidField("a function needs code.", path="$.source", hint="Send `source` or `zip`.")
+            raise InvalidField("a function needs code.", path="$.source", hint="Send `source`, `zip` or `upload`.")
         now = self._clock.now()
         blank = Function(
             function_id=new_function_id(),
@@ -120,7 +127,7 @@ class ResourceManager:
         """Make the next version. Raises `FunctionNotFound`, `RevisionConflict`, and what `deploy` raises."""
         current = await self._registry.get(reference, tenant=tenant)
         runtime = current.runtime if change.runtime is UNSET else self._resolve(change.runtime)
-        archive = await self._archive(runtime, change)
+        archive = await self._archive(runtime, change, tenant)
         function = structs.replace(
             _changed(current, change, runtime), version=current.version + 1, updated_at=self._clock.now()
         )
@@ -180,17 +187,33 @@ class ResourceManager:
                 await self._code_store.delete(digest)
         return function
 
-    async def _archive(self, runtime: str, change: Change) -> Archive | None:
+    async def place_upload(self, digest: str, size: int, *, tenant: str = DEFAULT_TENANT) -> UploadPlace | None:
+        """Where a large archive can be sent ahead; None for `keep_upload`. Raises `TooLarge`."""
+        check_upload(size, self._limits)
+        return await self._uploads.place(digest, size, tenant=tenant)
+
+    async def keep_upload(self, digest: str, content: bytes, *, tenant: str = DEFAULT_TENANT) -> None:
+        """Keep an archive for a deployment that will name it. Raises `TooLarge`, `InvalidField` for other bytes."""
+        check_upload(len(content), self._limits)
+        actual = await asyncio.to_thread(sha256_of, content)
+        if actual != digest:
+            raise InvalidField(f"the sha-256 of what came is {actual}, not {digest[:80]!r}.", path="sha256")
+        await self._uploads.keep(content, tenant=tenant)
+
+    async def _archive(self, runtime: str, change: Change, tenant: str) -> Archive | None:
         """The canonical archive of the code that came with a change; None where none came."""
         if change.network is not UNSET and (reason := self._why_not(change.network)):
             raise InvalidField(f"network {change.network.value!r} can't be had here: {reason}", path="$.network")
-        if change.source is not UNSET and change.zip is not UNSET:
-            raise InvalidField("code came twice.", path="$.zip", hint="Send either `source` or `zip`.")
+        if (change.source, change.zip, change.upload).count(UNSET) < 2:  # noqa: PLR2004 - at most one of the three
+            raise InvalidField("code came twice.", path="$.zip", hint="Send one of `source`, `zip` and `upload`.")
         if change.source is not UNSET:
             name = _SOURCE_FILES[family(runtime)]
             return await asyncio.to_thread(from_files, {name: _encoded(change.source)}, executable={"main"})
         if change.zip is not UNSET:
             return await asyncio.to_thread(canonical, change.zip, limits=self._limits)
+        if change.upload is not UNSET:
+            uploaded = await self._uploads.get(change.upload, tenant=tenant)
+            return await asyncio.to_thread(canonical, uploaded, limits=self._limits)
         return None
 
     async def _store(self, function: Function, archive: Archive, record: Callable) -> Function:  # type: ignore[type-arg]

@@ -34,7 +34,15 @@ def test_no_web_framework_no_sandbox_and_no_command_line_go_to_lambda(archive):
     modules = {path.relative_to(archive / "nanogrid").as_posix() for path in (archive / "nanogrid").rglob("*.py")}
 
     # Before Python 3.11.3, as Debian has it, the Redis client needs one package more.
-    assert packages - {"async_timeout"} == {"nanogrid", "msgspec", "httptools", "hiredis", "redis", "multipart", "python_multipart"}
+    assert packages - {"async_timeout"} == {
+        "nanogrid",
+        "msgspec",
+        "httptools",
+        "hiredis",
+        "redis",
+        "multipart",
+        "python_multipart",
+    }
     assert not [name for name in modules if name.startswith(("cli/", "sandbox/", "runtimes/", "backends/local/"))]
     gateway = {name for name in modules if name.startswith("gateway/")}
     assert gateway == {"gateway/__init__.py", "gateway/console/__init__.py"}

@@ -1,7 +1,9 @@
 """The deployed API for real: through API Gateway and the Lambdas' own archive to the stores, the queue and Redis."""
 
 import asyncio
+import hashlib
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import AsyncIterator, Iterator
@@ -20,6 +22,8 @@ from aws_services import Redis
 from lambda_events import event
 from lambda_runtime import lambda_function
 from nanogrid.backends.aws import AwsBackend, AwsSettings, open_aws
+from nanogrid.client import bundle
+from nanogrid.client.asynchronous import AsyncClient
 from nanogrid.clock import Clock
 from nanogrid.cloud.control_plane.entry import Entry
 from nanogrid.cloud.deployment.account import Account
@@ -30,6 +34,8 @@ from nanogrid.cloud.emulator import EmulatedAws, open_emulator
 from nanogrid.model import Outcome, RunStatus
 
 HELLO = {"name": "hello", "runtime": "python3.11", "source": "def handler(event, context):\n    return event\n"}
+#: The largest request that AWS hands to a Lambda.
+LAMBDA_BYTES = 6_291_456
 TARGET = Target(python=this_python())
 
 
@@ -46,10 +52,18 @@ class Cloud:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.deployed.token}"}
 
+    @property
+    def url(self) -> str:
+        """The API under a path, where AWS has a name for it."""
+        return f"{self.aws.endpoint}/_aws/execute-api/{self._api}/$default"
+
+    @property
+    def _api(self) -> str:
+        return self.deployed.url.removeprefix("https://").partition(".")[0]
+
     def client(self) -> httpx.AsyncClient:
         """Speaks to the API through the emulated API Gateway."""
-        api = self.deployed.url.removeprefix("https://").partition(".")[0]
-        headers = self.headers | {"Host": f"{api}.execute-api.localhost"}
+        headers = self.headers | {"Host": f"{self._api}.execute-api.localhost"}
         return httpx.AsyncClient(base_url=self.aws.endpoint, headers=headers, timeout=60)
 
     @asynccontextmanager
@@ -124,6 +138,57 @@ async def test_a_function_is_deployed_run_read_and_deleted_through_api_gateway(c
     assert "cannot be followed" in lines.json()["note"]
     assert deleted.status_code == 204
     assert (gone.status_code, gone.json()["code"]) == (404, "function_not_found")
+
+
+class _AsApiGateway(httpx.AsyncHTTPTransport):
+    """Refuses what a Lambda does not take; the emulated one takes anything."""
+
+    def __init__(self, api: str) -> None:
+        super().__init__()
+        self._api = api
+        self.sent: list[tuple[str, int]] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        size = int(request.headers.get("content-length", "0"))
+        to_api = str(request.url).startswith(self._api)
+        self.sent.append(("API" if to_api else "bucket", size))
+        if to_api and size > LAMBDA_BYTES:
+            return httpx.Response(413, json={"message": "Request Too Long"})
+        return await super().handle_async_request(request)
+
+
+async def test_an_archive_that_no_lambda_takes_is_deployed_and_read_back(cloud: Cloud):
+    noise = os.urandom(20_000_000)
+    files = {"main.py": bundle.Entry(HELLO["source"].encode()), "noise.bin": bundle.Entry(noise)}
+    archive = bundle.pack(files)
+    transport = _AsApiGateway(cloud.url)
+    async with AsyncClient(cloud.url, cloud.deployed.token, environ={}, transport=transport) as client, cloud.working():
+        first = await client.deploy(archive, name="twenty", runtime="python3.11")
+        second = await client.deploy(archive, name="twenty", memory_mb=256)
+        output = await client.run("twenty", {"n": 1})
+        code = await client.code("twenty")
+        await client.delete("twenty")
+
+    with zipfile.ZipFile(BytesIO(code)) as kept:
+        assert kept.read("noise.bin") == noise
+    assert (first.version, second.version, second.code_sha256) == (1, 2, first.code_sha256)
+    assert first.code_size > 20_000_000
+    assert output == {"n": 1}
+    assert [place for place, size in transport.sent if size > LAMBDA_BYTES] == ["bucket", "bucket"]
+
+
+async def test_the_bucket_takes_no_other_bytes_than_were_announced(cloud: Cloud):
+    archive = bundle.pack({"main.py": bundle.Entry(b"announced")})
+    asked = {"sha256": hashlib.sha256(archive).hexdigest(), "size": len(archive)}
+    async with cloud.client() as client, httpx.AsyncClient() as anybody:
+        place = (await client.post("/uploads", json=asked)).json()
+        same_size = await anybody.put(place["address"], content=b"x" * len(archive), headers=place["headers"])
+        longer = await anybody.put(place["address"], content=archive + b"x", headers=place["headers"])
+        unchecked = await anybody.put(place["address"], content=archive)
+        made = await client.post("/functions", json={"name": "no", "runtime": "python3.11", "upload": asked["sha256"]})
+
+    assert {answer.status_code for answer in (same_size, longer, unchecked)} <= {400, 403}
+    assert (made.status_code, made.json()["code"]) == (422, "upload_not_found")
 
 
 async def test_a_run_that_nobody_takes_in_time_is_a_202_with_its_address(cloud: Cloud):

@@ -1,6 +1,7 @@
 """The gateway and the Lambdas are two faces of one API: case by case they answer the same."""
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,7 @@ from msgspec import structs
 from gateway_harness import HELLO, TOKEN, Grid, opened, working
 from lambda_events import HOST, event
 from nanogrid.api.route import Router
+from nanogrid.client.bundle import Entry, pack
 from nanogrid.cloud.control_plane.assignment import all_routes
 from nanogrid.cloud.control_plane.face import Face
 from nanogrid.errors import NanoGridError, StoreUnavailable
@@ -28,6 +30,13 @@ _MULTIPART = (
     b'--b\r\ncontent-disposition: form-data; name="runtime"\r\n\r\npython3.11\r\n'
     b'--b\r\ncontent-disposition: form-data; name="source"\r\n\r\ndef handler(e, c): return "\xc3\xbc"\r\n--b--\r\n'
 )
+
+
+_ARCHIVE = pack({"main.py": Entry(b"def handler(event, context): return 'sent ahead'\n")})
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,16 @@ CASES = [
     Case("POST", "/functions", b"{}", headers={"content-type": "text/plain"}),
     Case("POST", "/functions", _MULTIPART, headers={"content-type": "multipart/form-data; boundary=b"}),
     Case("POST", "/functions", b"\xff\xfe", headers={"content-type": "multipart/form-data; boundary=b"}),
+    # Archives that are sent ahead.
+    Case("POST", "/uploads", {"sha256": _digest(_ARCHIVE), "size": len(_ARCHIVE)}),
+    Case("POST", "/uploads", {"sha256": _digest(_ARCHIVE), "size": 2**40}),
+    Case("POST", "/uploads", {"sha256": "no digest", "size": 1}),
+    Case("POST", "/functions", {"name": "sent", "runtime": "python3.11", "upload": _digest(_ARCHIVE)}),
+    Case("PUT", f"/uploads/{_digest(_ARCHIVE)}", _ARCHIVE, headers={"content-type": "application/octet-stream"}),
+    Case("PUT", f"/uploads/{_digest(_ARCHIVE)}", b"other", headers={"content-type": "application/octet-stream"}),
+    Case("PUT", "/uploads/no-digest", b"other"),
+    Case("POST", "/functions", {"name": "sent", "runtime": "python3.11", "upload": _digest(_ARCHIVE)}),
+    Case("DELETE", "/functions/sent"),
     # Reading and changing.
     Case("GET", "/functions"),
     Case("GET", "/functions", query="limit=1"),

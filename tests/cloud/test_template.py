@@ -190,6 +190,13 @@ def test_the_code_bucket_is_closed_encrypted_and_forgets_payloads_after_the_runs
         "ExpirationInDays": tables.PAYLOAD_DAYS,
     }
     assert tables.PAYLOAD_DAYS * 86_400 > tables.RUN_KEPT_S
+    assert rules["uploads"] == {
+        "Id": "uploads",
+        "Status": "Enabled",
+        "Prefix": tables.UPLOAD_PREFIX,
+        "ExpirationInDays": tables.UPLOAD_DAYS,
+        "NoncurrentVersionExpiration": {"NoncurrentDays": tables.UPLOAD_DAYS},
+    }
     (statement,) = properties("CodeBucketPolicy")["PolicyDocument"]["Statement"]
     assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 

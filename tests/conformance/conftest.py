@@ -2,14 +2,13 @@
 
 import asyncio
 import shutil
-import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
+import httpx
 import msgspec
 import pytest
 
@@ -17,7 +16,18 @@ from aws_services import AwsServices, TurnedClock, running_services
 from clocks import ManualClock
 from nanogrid.backends.aws import AwsSettings, open_aws
 from nanogrid.backends.local import open_local
-from nanogrid.ports import CodeStore, DeadLetters, LogFeed, RecordStore, Registry, ResultBus, RunStore, TaskQueue
+from nanogrid.model import UploadPlace
+from nanogrid.ports import (
+    CodeStore,
+    DeadLetters,
+    LogFeed,
+    RecordStore,
+    Registry,
+    ResultBus,
+    RunStore,
+    TaskQueue,
+    Uploads,
+)
 
 LEASE_S = 30.0
 #: Longer than any request waits at SQS.
@@ -28,6 +38,7 @@ class Backend(Protocol):
     """One adapter for each port."""
 
     code_store: CodeStore
+    uploads: Uploads
     registry: Registry
     run_store: RunStore
     task_queue: TaskQueue
@@ -58,12 +69,8 @@ class Bench(ABC):
         """Let that much time go by for the backend."""
 
     @abstractmethod
-    async def upload(self, address: str, content: bytes) -> None:
-        """Send bytes to an address of the code store."""
-
-    @abstractmethod
-    async def download(self, address: str) -> bytes:
-        """Read an address of the code store."""
+    async def upload(self, backend: Backend, place: UploadPlace | None, content: bytes, *, tenant: str) -> None:
+        """Send bytes to a place for uploads, as anybody may."""
 
     @abstractmethod
     async def damage(self, digest: str) -> None:
@@ -89,11 +96,9 @@ class LocalBench(Bench):
     async def pass_time(self, seconds: float) -> None:
         await self.clock.advance(seconds)
 
-    async def upload(self, address: str, content: bytes) -> None:
-        _path(address).write_bytes(content)
-
-    async def download(self, address: str) -> bytes:
-        return _path(address).read_bytes()
+    async def upload(self, backend: Backend, place: UploadPlace | None, content: bytes, *, tenant: str) -> None:
+        assert place is None
+        await backend.uploads.keep(content, tenant=tenant)
 
     async def damage(self, digest: str) -> None:
         (path,) = self.folder.rglob(digest)
@@ -128,27 +133,15 @@ class AwsBench(Bench):
     async def pass_time(self, seconds: float) -> None:
         await self.clock.advance(seconds)
 
-    async def upload(self, address: str, content: bytes) -> None:
-        request = urllib.request.Request(address, data=content, method="PUT")  # noqa: S310 - an address of ours
-        request.add_header("content-type", "")
-        await asyncio.to_thread(_read, request)
-
-    async def download(self, address: str) -> bytes:
-        return await asyncio.to_thread(_read, address)
+    async def upload(self, backend: Backend, place: UploadPlace | None, content: bytes, *, tenant: str) -> None:
+        assert place is not None
+        async with httpx.AsyncClient(trust_env=False) as anybody:
+            await anybody.put(place.address, content=content, headers=place.headers)
 
     async def damage(self, digest: str) -> None:
         s3, bucket, key = self._services.client("s3"), self._settings.code_bucket, f"code/{digest}"
         content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         s3.put_object(Bucket=bucket, Key=key, Body=b"!" + content[1:])
-
-
-def _read(request: urllib.request.Request | str) -> bytes:
-    with urllib.request.urlopen(request) as answer:  # noqa: S310 - an address of ours
-        return answer.read()
-
-
-def _path(address: str) -> Path:
-    return Path(unquote(urlsplit(address).path))
 
 
 @pytest.fixture(scope="session")

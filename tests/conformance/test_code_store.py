@@ -39,8 +39,6 @@ async def test_an_absent_digest_raises(bench, digest):
     async with bench.open() as backend:
         with pytest.raises(CodeNotFound):
             await backend.code_store.get(digest)
-        with pytest.raises(CodeNotFound):
-            await backend.code_store.download_address(digest)
 
 
 async def test_code_survives_a_crash(bench):
@@ -86,38 +84,3 @@ async def test_deleting_an_absent_digest_is_no_error(bench, digest):
     async with bench.open() as backend:
         await backend.code_store.delete(digest)
         await backend.code_store.delete(digest)
-
-
-async def test_what_was_uploaded_by_address_is_found(bench):
-    async with bench.open() as backend:
-        digest = digest_of(b"large")
-        await bench.upload(await backend.code_store.upload_address(digest, 5), b"large")
-        contents = [await backend.code_store.get(digest) for _ in range(2)]
-
-    assert contents == [b"large", b"large"]
-
-
-async def test_an_upload_of_other_bytes_is_refused(bench):
-    async with bench.open() as backend:
-        digest = digest_of(b"large")
-        await bench.upload(await backend.code_store.upload_address(digest, 5), b"other")
-
-        with pytest.raises(CodeCorrupt):
-            await backend.code_store.get(digest)
-
-
-async def test_a_download_address_gives_the_bytes(bench):
-    async with bench.open() as backend:
-        digest = await backend.code_store.put(b"code")
-        content = await bench.download(await backend.code_store.download_address(digest))
-
-    assert content == b"code"
-
-
-async def test_a_download_address_works_for_what_was_uploaded(bench):
-    async with bench.open() as backend:
-        digest = digest_of(b"large")
-        await bench.upload(await backend.code_store.upload_address(digest, 5), b"large")
-        content = await bench.download(await backend.code_store.download_address(digest))
-
-    assert content == b"large"

@@ -1,6 +1,7 @@
 """Who may ask what, over the wire: every route by every identity; and what an answer gives away."""
 
 import ast
+import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ LATER = datetime.now(UTC) + timedelta(days=1)
 CHANGE = msgspec.json.encode({"memoryMb": 256})
 DEPLOY = msgspec.json.encode({"name": "other", "runtime": "python3.11", "source": "def handler(e, c): pass\n"})
 KEY = msgspec.json.encode({"name": "ci", "scopes": ["read"]})
+UPLOAD = msgspec.json.encode({"sha256": "0" * 64, "size": 5})
 NO_KEY = new_key_id()
 ASK = msgspec.json.encode({"functionId": "hello", "input": 1})
 
@@ -39,6 +41,8 @@ TABLE = {
     "cancelRun": ("DELETE", f"/runs/{RUN}", b"", 404, 401),
     "listDeadLetters": ("GET", "/dead-letters", b"", 200, 401),
     "redrive": ("POST", f"/dead-letters/{RUN}/redrive", b"", 404, 401),
+    "placeUpload": ("POST", "/uploads", UPLOAD, 200, 401),
+    "keepUpload": ("PUT", f"/uploads/{hashlib.sha256(b'large').hexdigest()}", b"large", 204, 401),
     "rollBack": ("POST", "/functions/hello/rollback", b"{}", 422, 401),
     "getCode": ("GET", "/functions/hello/code", b"", 200, 401),
     "listAliases": ("GET", "/functions/hello/aliases", b"", 200, 401),
@@ -80,6 +84,8 @@ OF_ANOTHER_TENANT = {
     "cancelRun": 404,
     "listDeadLetters": 200,
     "redrive": 404,
+    "placeUpload": 200,
+    "keepUpload": 204,
     "rollBack": 404,
     "getCode": 404,
     "listAliases": 404,

@@ -3,6 +3,7 @@
 `python tests/unit/test_api_docs.py` writes the tables anew.
 """
 
+import hashlib
 import io
 import re
 import shlex
@@ -68,7 +69,7 @@ def test_the_tables_of_the_page_are_those_of_the_code():
 def archive() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as writer:
-        writer.writestr("app.py", "def main(event, context):\n    return event\n")
+        writer.writestr(zipfile.ZipInfo("app.py"), "def main(event, context):\n    return event\n")
     return buffer.getvalue()
 
 
@@ -85,6 +86,9 @@ def parsed(command: str) -> dict:
             sent["headers"][name] = value
         elif word == "-d":
             sent["content"] = words.pop(0)
+        elif word == "--data-binary":
+            words.pop(0)
+            sent["content"] = archive()
         elif word == "-F":
             name, _, value = words.pop(0).partition("=")
             sent["files" if value.startswith("@") else "data"][name] = archive() if value.startswith("@") else value
@@ -96,6 +100,7 @@ def parsed(command: str) -> dict:
 async def test_every_example_of_the_page_works():
     commands = COMMAND.findall(PAGE.read_text(encoding="utf-8"))
     variables = {"$NANOGRID_URL": "http://grid.test", "$NANOGRID_TOKEN": TOKEN, "$RUN_ID": ""}
+    variables |= {"$SHA256": hashlib.sha256(archive()).hexdigest(), "$SIZE": str(len(archive()))}
     async with serving() as (_, client):
         client.headers.pop("authorization")
         for command in commands:

@@ -14,6 +14,7 @@ from nanogrid.errors import (
     NanoGridError,
     PlatformError,
     StoreUnavailable,
+    TooLarge,
     Unauthorized,
 )
 
@@ -38,6 +39,17 @@ async def test_a_synchronous_run_whose_connection_broke_is_not_repeated():
         await grid.client().run("echo", 7)
 
     assert len(grid.requests) == 1
+
+
+async def test_a_request_that_something_before_the_grid_finds_too_large_says_how_large_it_was():
+    grid = FakeGrid()
+    grid.add("echo")
+    grid.answers = [httpx.Response(413, json={"message": "Request Too Long"})]
+
+    with pytest.raises(TooLarge, match=r"takes no request of 7\d{6} bytes; on AWS that is 6 MB") as caught:
+        await grid.client().run("echo", "x" * 7_000_000)
+
+    assert caught.value.code == "too_large"
 
 
 async def test_an_answer_that_lies_elsewhere_is_fetched_there_without_the_token():

@@ -1,17 +1,22 @@
 """Deploying through the SDK: what is read, packed and guessed."""
 
+import hashlib
 import io
+import json
+import os
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
-from fake_grid import FakeGrid, problem
+from fake_grid import FakeGrid, Pauses, problem
 
 from nanogrid.client.bundle import Entry, load, pack, read_folder
 from nanogrid.client.guess import make_plan, plan_name
-from nanogrid.errors import InvalidField
+from nanogrid.errors import Forbidden, InvalidField
 
 HANDLER = "def handler(event, context):\n    return event\n"
+NOT_THERE = problem(404, "function_not_found", "there is none.")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -51,6 +56,65 @@ async def test_a_second_deployment_is_the_next_version_and_leaves_other_settings
     assert second.version == 2
     assert second.timeout_ms == 5000
     assert "timeoutMs" not in grid.asked()
+
+
+def large_archive() -> bytes:
+    """One that no Lambda takes: noise does not get smaller."""
+    return pack({"main.py": Entry(HANDLER.encode()), "noise": Entry(os.urandom(5_000_000))})
+
+
+async def test_a_large_archive_is_sent_ahead_and_the_deployment_only_names_it():
+    grid, archive = FakeGrid(), large_archive()
+    digest = hashlib.sha256(archive).hexdigest()
+    place = {"sha256": digest, "size": len(archive), "address": f"/uploads/{digest}", "headers": {}, "validMs": 1000}
+    grid.answers = [NOT_THERE, httpx.Response(200, json=place), httpx.Response(204)]
+
+    await grid.client().deploy(archive, name="large")
+
+    _, asked, sent, deployed = grid.requests
+    assert json.loads(asked.content) == {"sha256": digest, "size": len(archive)}
+    assert (sent.method, sent.url.path, sent.content) == ("PUT", f"/uploads/{digest}", archive)
+    assert "authorization" in sent.headers
+    assert json.loads(deployed.content)["upload"] == digest
+    assert "zip" not in json.loads(deployed.content)
+
+
+async def test_a_place_elsewhere_gets_the_archive_and_its_headers_and_not_the_token():
+    grid, archive = FakeGrid(), large_archive()
+    place = {"address": "https://bucket.test/uploads/x?signed=1", "headers": {"x-amz-checksum-sha256": "abc="}}
+    grid.answers = [
+        NOT_THERE,
+        httpx.Response(200, json=place),
+        httpx.ReadError("gone"),
+        httpx.Response(200),
+    ]
+
+    await grid.client(sleep=Pauses().sleep).deploy(archive, name="large")
+
+    sent = grid.requests[3]
+    assert (sent.method, str(sent.url), sent.content) == ("PUT", place["address"], archive)
+    assert sent.headers["x-amz-checksum-sha256"] == "abc="
+    assert "authorization" not in sent.headers
+
+
+async def test_a_place_that_refuses_the_archive_ends_the_deployment():
+    grid = FakeGrid()
+    place = {"address": "https://bucket.test/uploads/x", "headers": {}}
+    grid.answers = [NOT_THERE, httpx.Response(200, json=place), httpx.Response(403)]
+
+    with pytest.raises(Forbidden, match=r"bucket\.test"):
+        await grid.client().deploy(large_archive(), name="large")
+
+    assert grid.functions == {}
+
+
+async def test_an_older_grid_gets_a_large_archive_in_the_deployment():
+    grid = FakeGrid()
+    grid.answers = [NOT_THERE, problem(404, "not_found", "there is nothing under '/uploads'.")]
+
+    await grid.client().deploy(large_archive(), name="large")
+
+    assert "noise" in grid.code("large")
 
 
 async def test_source_text_travels_as_source():

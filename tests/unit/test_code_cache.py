@@ -43,12 +43,6 @@ class Shelf(CodeStore):
     async def delete(self, digest: str) -> None:
         raise NotImplementedError
 
-    async def upload_address(self, digest: str, size: int) -> str:
-        raise NotImplementedError
-
-    async def download_address(self, digest: str) -> str:
-        raise NotImplementedError
-
 
 class Opened:
     def __init__(self, folder: Path, limit_bytes: int) -> None:

@@ -51,6 +51,11 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
         "The message lists the runtimes there are. Install the interpreter and start the grid again, or deploy for "
         "another one; `nanogrid doctor` says which interpreters cannot be used, and why.",
     ),
+    errors.UploadNotFound: Advice(
+        "The deployment names an archive by its sha-256 that was not sent ahead by this tenant, not whole, or over "
+        "a day ago.",
+        "Ask `POST /uploads` where to send it, send it there, then deploy again; `nanogrid deploy` does all three.",
+    ),
     errors.Unauthorized: Advice(
         "The request has no token, or not this grid's.",
         "Send `Authorization: Bearer TOKEN`. `nanogrid up` says in which file the token lies; `nanogrid login` keeps "

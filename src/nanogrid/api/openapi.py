@@ -23,6 +23,7 @@ _VARIABLES = {
     "/dead-letters": "A dead run's id.",
     "/keys": "A key's id.",
     "/secrets": "A secret's name.",
+    "/uploads": "The archive's sha-256, as 64 hexadecimal digits.",
     "/fn": "`name`: a function's name or id; `path`: what it sees as the path, with any number of slashes.",
 }
 _HEADERS: dict[str, Json] = {

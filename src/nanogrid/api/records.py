@@ -49,6 +49,9 @@ SecretNames = Annotated[
 ]
 Source = Annotated[str, Meta(max_length=5 * 1024 * 1024, description="One file's code, in place of `zip`.")]
 Archive = Annotated[bytes, Meta(description="A zip archive, base64 in JSON, a file in multipart.")]
+Sha256 = Annotated[
+    str, Meta(pattern="^[0-9a-f]{64}$", description="The sha-256 of an archive that was sent ahead, see POST /uploads.")
+]
 Limit = Annotated[int, Meta(ge=1, le=200)]
 Cursor = Annotated[str, Meta(min_length=1, max_length=1024, description="`nextCursor` of the page before.")]
 Reference = Annotated[str, Meta(min_length=1, max_length=64, description="A function's id or name.")]
@@ -75,6 +78,7 @@ class Update(Change, frozen=True, kw_only=True, forbid_unknown_fields=True):
     handler: Handler | UnsetType = UNSET
     source: Source | UnsetType = UNSET
     zip: Archive | UnsetType = UNSET
+    upload: Sha256 | UnsetType = UNSET
     memory_mb: MemoryMb | UnsetType = UNSET
     timeout_ms: TimeoutMs | UnsetType = UNSET
     environment: Environment | UnsetType = UNSET
@@ -88,10 +92,17 @@ class Update(Change, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Deployment(Update, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A function's first version; the code is `source` or `zip`."""
+    """A function's first version; the code is `source`, `zip` or `upload`."""
 
     name: Name
     runtime: Runtime
+
+
+class UploadRequest(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An archive that is to be sent ahead."""
+
+    sha256: Sha256
+    size: Annotated[int, Meta(ge=1, description="Its size in bytes.")]
 
 
 class RunRequest(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):

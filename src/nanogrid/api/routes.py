@@ -25,6 +25,7 @@ from nanogrid.api.records import (
 from nanogrid.api.route import Route
 from nanogrid.api.services import Services
 from nanogrid.api.suggestion import suggesting
+from nanogrid.api.upload_routes import UPLOAD_ROUTES
 from nanogrid.api.version_routes import VERSION_ROUTES
 from nanogrid.model import MAX_INPUT_BYTES, DeadLetter, Function, Run
 from nanogrid.ports import Page
@@ -33,7 +34,7 @@ from nanogrid.ports import Page
 MAX_RUN_BODY = MAX_INPUT_BYTES + 64 * 1024
 #: A deployment's body: the largest archive as base64, and what is around it.
 MAX_DEPLOY_BODY = 70 * 1024 * 1024
-_CODE_REFUSALS = (errors.ArchiveRefused, errors.RuntimeUnavailable)
+_CODE_REFUSALS = (errors.ArchiveRefused, errors.RuntimeUnavailable, errors.UploadNotFound)
 
 
 @functools.cache
@@ -204,6 +205,7 @@ ROUTES: tuple[Route, ...] = (
         answer=Run,
         refusals=(errors.DeadLetterNotFound, errors.RunNotFound, errors.RunEnded),
     ),
+    *UPLOAD_ROUTES,
     *VERSION_ROUTES,
     *ACCESS_ROUTES,
     *CALL_ROUTES,

@@ -15,7 +15,7 @@ from nanogrid.archive.unpacker import unpack
 from nanogrid.archive.writer import CanonicalWriter
 from nanogrid.errors import ArchiveRefused
 
-__all__ = ["DEFAULT_LIMITS", "Archive", "Limits", "canonical", "from_files", "unpack"]
+__all__ = ["DEFAULT_LIMITS", "Archive", "Limits", "canonical", "check_upload", "from_files", "sha256_of", "unpack"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,11 @@ def canonical(upload: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Archive:
     return _archive(writer.finish(), {entry.name: entry.size for entry in entries}, executable, limits)
 
 
+def sha256_of(content: bytes) -> str:
+    """The digest of an archive, as 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def from_files(files: Mapping[str, bytes], *, executable: Collection[str] = ()) -> Archive:
     """The canonical archive of files by path; those named in `executable` get mode 0755.
 
@@ -65,4 +70,4 @@ def _archive(content: bytes, files: Mapping[str, int], executable: frozenset[str
     """What we wrote must pass our own door again: our compression may differ from the upload's."""
     check_upload(len(content), limits)
     check_inflated(sum(files.values()), len(content), limits)
-    return Archive(content=content, sha256=hashlib.sha256(content).hexdigest(), files=files, executable=executable)
+    return Archive(content=content, sha256=sha256_of(content), files=files, executable=executable)

@@ -231,6 +231,7 @@ def _services(
         resource_manager=ResourceManager(
             backend.registry,
             backend.code_store,
+            backend.uploads,
             clock,
             runtimes=sandboxes.driver.runtimes,
             why_not=sandboxes.driver.why_not,

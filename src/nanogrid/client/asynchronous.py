@@ -25,6 +25,7 @@ from nanogrid.client.guess import make_plan, plan_name
 from nanogrid.client.mapping import Window, each
 from nanogrid.client.messages import decoded, run_body
 from nanogrid.client.records import DeadLetterInfo, FunctionInfo, LogEntry, LogLines, RunInfo
+from nanogrid.client.uploads import INLINE_BYTES, send_ahead
 from nanogrid.errors import FunctionNotFound, NameTaken, NanoGridError
 from nanogrid.model import Http, Mode, Network, RunStatus
 
@@ -148,7 +149,7 @@ class AsyncClient(Administration):
             "runtime": plan.runtime,
             "handler": plan.handler,
             **{name: value for name, value in settings.items() if value is not None},
-            **await asyncio.to_thread(loaded.fields),
+            **await self._sent_ahead(await asyncio.to_thread(loaded.fields)),
         }
         return await self._update(name, change) if existing else await self._create(name, change)
 
@@ -319,6 +320,14 @@ class AsyncClient(Administration):
             return await self.function(name)
         except FunctionNotFound:
             return None
+
+    async def _sent_ahead(self, code: dict[str, Any]) -> dict[str, Any]:
+        """The field that carries the code; a large archive is on the grid by then, and only named."""
+        archive = code.get("zip", b"")
+        if len(archive) <= INLINE_BYTES:
+            return code
+        digest = await send_ahead(self._channel, archive)
+        return {"upload": digest} if digest else code
 
     async def _create(self, name: str, change: dict[str, Any]) -> FunctionInfo:
         body = msgspec.json.encode({"name": name, **change})

@@ -94,7 +94,7 @@ def refusal(response: httpx.Response) -> NanoGridError:
         return not_a_grid(response)
     problem = _problem(response)
     kind = _BY_CODE.get(problem.code) or _kind_of(response.status_code)
-    detail = problem.detail or f"{response.request.url} answered {response.status_code} {response.reason_phrase}."
+    detail = problem.detail or _said_by_another(response)
     if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR and problem.request_id:
         detail += f" (request {problem.request_id})"
     extra: dict[str, Any] = {}
@@ -105,6 +105,15 @@ def refusal(response: httpx.Response) -> NanoGridError:
     if issubclass(kind, TooManyRequests):
         extra["retry_after_s"] = _retry_after_s(response)
     return kind(detail, hint=_HINTS.get(kind, ""), **extra)
+
+
+def _said_by_another(response: httpx.Response) -> str:
+    """What a status means that is not the grid's own, but that of something before it."""
+    url = response.request.url
+    if response.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+        size = response.request.headers.get("content-length", "so many")
+        return f"what stands before {url} takes no request of {size} bytes; on AWS that is 6 MB, input and all."
+    return f"{url} answered {response.status_code} {response.reason_phrase}."
 
 
 def _kind_of(status: int) -> type[NanoGridError]:

@@ -28,6 +28,7 @@ from nanogrid.model import (
     RunStatus,
     StoredRecord,
     Task,
+    UploadPlace,
 )
 from nanogrid.ports.sandbox import (
     Claim,
@@ -59,6 +60,7 @@ __all__ = [
     "SandboxDriver",
     "SandboxPool",
     "TaskQueue",
+    "Uploads",
     "Vault",
 ]
 
@@ -87,16 +89,24 @@ class CodeStore(ABC):
     async def delete(self, digest: str) -> None:
         """Forget the bytes. Idempotent: an absent digest is no error."""
 
-    @abstractmethod
-    async def upload_address(self, digest: str, size: int) -> str:
-        """A URL that takes exactly these bytes, for what is too large for a request.
 
-        What arrives under it is found by `get` with the digest, or refused as `CodeCorrupt`.
-        """
+class Uploads(ABC):
+    """Archives that are sent ahead of the function they are for: each tenant's own, by sha-256, for a day.
+
+    What another tenant sent is not found, and not told from what nobody did.
+    """
 
     @abstractmethod
-    async def download_address(self, digest: str) -> str:
-        """A URL from which the bytes can be read for a while. Raises `CodeNotFound`."""
+    async def place(self, digest: str, size: int, *, tenant: str) -> UploadPlace | None:
+        """Where exactly these bytes can be sent for a while, without a token; None where `keep` takes them."""
+
+    @abstractmethod
+    async def keep(self, content: bytes, *, tenant: str) -> None:
+        """Keep what came through the grid itself. Idempotent; atomic: never half an archive under a digest."""
+
+    @abstractmethod
+    async def get(self, digest: str, *, tenant: str) -> bytes:
+        """What was sent. Raises `UploadNotFound`, also where the bytes that came have another digest."""
 
 
 class Registry(ABC):

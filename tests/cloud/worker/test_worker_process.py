@@ -46,7 +46,9 @@ class Place:
             clock,
             max_wait_s=60.0,
         )
-        self.resource_manager = ResourceManager(backend.registry, backend.code_store, clock, runtimes=lambda: [RUNTIME])
+        self.resource_manager = ResourceManager(
+            backend.registry, backend.code_store, backend.uploads, clock, runtimes=lambda: [RUNTIME]
+        )
 
     async def submit(self, seconds: float) -> str:
         run = await self.dispatcher.run("sleeps", Raw(str(seconds).encode()), mode=Mode.ASYNC)

@@ -32,8 +32,19 @@ from nanogrid.backends.aws.sqs import Queue
 from nanogrid.backends.aws.subscriptions import Subscriptions
 from nanogrid.backends.aws.task_queue import AwsTaskQueue
 from nanogrid.backends.aws.undertaker import Undertaker
+from nanogrid.backends.aws.uploads import AwsUploads
 from nanogrid.clock import Clock
-from nanogrid.ports import CodeStore, DeadLetters, LogFeed, RecordStore, Registry, ResultBus, RunStore, TaskQueue
+from nanogrid.ports import (
+    CodeStore,
+    DeadLetters,
+    LogFeed,
+    RecordStore,
+    Registry,
+    ResultBus,
+    RunStore,
+    TaskQueue,
+    Uploads,
+)
 
 #: Redis is near; who does not answer within this is away, in seconds.
 _REDIS_TIMEOUT_S = 2.0
@@ -45,6 +56,7 @@ class AwsBackend:
     """One adapter for each port, all on the same stack."""
 
     code_store: CodeStore
+    uploads: Uploads
     registry: Registry
     run_store: RunStore
     task_queue: TaskQueue
@@ -99,6 +111,7 @@ async def open_aws(
             _run_besides(stack, besides)
         yield AwsBackend(
             code_store=AwsCodeStore(services.bucket),
+            uploads=AwsUploads(services.bucket),
             registry=AwsRegistry(dynamo, settings.functions_table, clock),
             run_store=run_store,
             task_queue=task_queue,

@@ -9,11 +9,10 @@ from nanogrid.errors import CodeCorrupt, CodeNotFound
 from nanogrid.ports import CodeStore
 
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
-_ADDRESS_VALID_S = 900
 
 
 class AwsCodeStore(CodeStore):
-    """Objects under `code/`. Uploads by address go to the same key: what does not match its digest is never read."""
+    """Objects under `code/`."""
 
     def __init__(self, bucket: Bucket) -> None:
         """The bucket that the stack made."""
@@ -39,17 +38,6 @@ class AwsCodeStore(CodeStore):
         """See the port."""
         if _DIGEST.match(digest):
             await self._bucket.delete(_key(digest))
-
-    async def upload_address(self, digest: str, size: int) -> str:
-        """A presigned PUT that takes exactly so many bytes, for a quarter of an hour."""
-        headers = {"content-length": str(size)}
-        return await self._bucket.address("PUT", _key(digest), headers, valid_s=_ADDRESS_VALID_S)
-
-    async def download_address(self, digest: str) -> str:
-        """A presigned GET, valid for a quarter of an hour."""
-        if not await self._bucket.has(_key(digest)):
-            raise _not_found(digest)
-        return await self._bucket.address("GET", _key(digest), {}, valid_s=_ADDRESS_VALID_S)
 
 
 def _key(digest: str) -> str:

@@ -38,6 +38,9 @@ RUN_KEPT_S = 30 * 24 * 3600
 #: Prefix in the code bucket for what is too large to travel inline. The bucket lets it expire after as many days.
 PAYLOAD_PREFIX = "payloads/"
 PAYLOAD_DAYS = 45
+#: Likewise for archives that are sent ahead of the function they are for.
+UPLOAD_PREFIX = "uploads/"
+UPLOAD_DAYS = 1
 #: Receives after which SQS itself moves a message to its dead-letter queue. Far above what workers decide by: returns
 #: without failure count here too.
 MAX_RECEIVES = 200

@@ -19,6 +19,7 @@ from nanogrid.backends.local.run_store import LocalRunStore
 from nanogrid.backends.local.schema import shipped_schema
 from nanogrid.backends.local.task_journal import TaskJournal
 from nanogrid.backends.local.task_queue import LocalTaskQueue
+from nanogrid.backends.local.uploads import LocalUploads
 from nanogrid.backends.local.vault import LocalVault
 from nanogrid.clock import Clock
 from nanogrid.ports import (
@@ -31,6 +32,7 @@ from nanogrid.ports import (
     ResultBus,
     RunStore,
     TaskQueue,
+    Uploads,
     Vault,
 )
 
@@ -40,6 +42,7 @@ class LocalBackend:
     """One adapter for each port, all on the same data folder."""
 
     code_store: CodeStore
+    uploads: Uploads
     registry: Registry
     run_store: RunStore
     task_queue: TaskQueue
@@ -86,6 +89,7 @@ async def open_local(
         await bury_dead(registry, run_store, journal)
         yield LocalBackend(
             code_store=LocalCodeStore(folder / "code"),
+            uploads=LocalUploads(folder / "uploads", clock),
             registry=registry,
             run_store=run_store,
             task_queue=task_queue,

@@ -16,12 +16,11 @@ _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class LocalCodeStore(CodeStore):
-    """Files below `folder`, two levels of folders deep; `incoming` takes what is written by address."""
+    """Files below `folder`, two levels of folders deep."""
 
     def __init__(self, folder: Path) -> None:
         """Folders are made when they are needed."""
         self._folder = folder
-        self._incoming = folder / "incoming"
 
     async def put(self, content: bytes) -> str:
         """See the port. On disk, name and all, when this returns."""
@@ -34,15 +33,6 @@ class LocalCodeStore(CodeStore):
     async def delete(self, digest: str) -> None:
         """See the port."""
         await asyncio.to_thread(self._delete, digest)
-
-    async def upload_address(self, digest: str, size: int) -> str:
-        """A file: URL; whoever shares the machine writes the file."""
-        return await asyncio.to_thread(self._upload_address, digest)
-
-    async def download_address(self, digest: str) -> str:
-        """A file: URL; valid until the content is deleted."""
-        await self.get(digest)
-        return self._path(digest).as_uri()
 
     def _put(self, content: bytes) -> str:
         digest = hashlib.sha256(content).hexdigest()
@@ -57,35 +47,19 @@ class LocalCodeStore(CodeStore):
         path = self._path(digest)
         content = _read(path)
         if content is None:
-            content = _read(self._incoming / digest)
-            if content is None:
-                raise _not_found(digest)
+            raise _not_found(digest)
         if _digest_of(content) != digest:
             raise CodeCorrupt(
                 f"the bytes stored for {digest} in {path.parent} do not match it.", hint="Deploy the code again."
             )
-        if not path.exists():
-            self._adopt(digest, content)
         return content
-
-    def _adopt(self, digest: str, content: bytes) -> None:
-        """Move what arrived by address, now that it is known to be whole, to where it belongs."""
-        self._put(content)
-        with translated(f"removing the upload {digest}"):
-            (self._incoming / digest).unlink(missing_ok=True)
 
     def _delete(self, digest: str) -> None:
         if not _DIGEST.match(digest):
             return
-        for path in (self._path(digest), self._incoming / digest):
-            with translated(f"deleting code from {path}"):
-                path.unlink(missing_ok=True)
-
-    def _upload_address(self, digest: str) -> str:
-        self._path(digest)
-        with translated(f"making the folder {self._incoming}"):
-            self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return (self._incoming / digest).as_uri()
+        path = self._path(digest)
+        with translated(f"deleting code from {path}"):
+            path.unlink(missing_ok=True)
 
     def _path(self, digest: str) -> Path:
         # A digest becomes a path, so nothing else may pass.

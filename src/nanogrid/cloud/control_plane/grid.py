@@ -54,7 +54,12 @@ def _services(backend: AwsBackend, clock: Clock, runtimes: list[str]) -> Service
     aliases = Aliases(backend.record_store, backend.registry, clock)
     return Services(
         resource_manager=ResourceManager(
-            backend.registry, backend.code_store, clock, runtimes=lambda: runtimes, check_room=quotas.check_room
+            backend.registry,
+            backend.code_store,
+            backend.uploads,
+            clock,
+            runtimes=lambda: runtimes,
+            check_room=quotas.check_room,
         ),
         dispatcher=Dispatcher(
             backend.registry,
