@@ -41,13 +41,16 @@ class Redis:
         return f"redis://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        command = ["redis-server", *self._listening(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         log = (self._folder / "redis.log").open("ab")
         self._process = subprocess.Popen([*command, "--dir", str(self._folder)], stdout=log, stderr=log)
         log.close()
         with socket.socket() as asking:
             while asking.connect_ex(("127.0.0.1", self.port)) != 0:
                 time.sleep(0.01)
+
+    def _listening(self) -> list[str]:
+        return ["--port", str(self.port)]
 
     def ensure(self) -> None:
         if self._process is None:
@@ -148,7 +151,7 @@ def running_services(folder: Path) -> Iterator[AwsServices]:
     """The services until the context ends. Skips where something is missing; fails in CI."""
     for program in ("redis-server", "faketime"):
         if shutil.which(program) is None:
-            _missing(program)
+            missing(program)
     now = folder / "now"
     TurnedClock(now)
     redis = Redis(folder)
@@ -167,7 +170,7 @@ def _turned_by(now: Path) -> dict[str, str]:
     """Makes the emulator's time of day stand still at what the file says; its waits stay real."""
     libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     if not libraries:
-        _missing("libfaketime")
+        missing("libfaketime")
     return {
         "LD_PRELOAD": str(libraries[0]),
         "FAKETIME_TIMESTAMP_FILE": str(now),
@@ -178,7 +181,8 @@ def _turned_by(now: Path) -> dict[str, str]:
     }
 
 
-def _missing(what: str) -> None:
+def missing(what: str) -> None:
+    """Fail in CI, skip elsewhere."""
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing")
     pytest.skip(f"{what} is not installed")
