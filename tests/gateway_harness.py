@@ -58,6 +58,7 @@ class Grid:
         self.not_ready: str | None = None
         self.calls: dict[str, Call] = {}
         self.warmed: list[int] = []
+        self.stored: list[str] = []
         self.metrics = Metrics()
         self.log = make_log("json", stream) if stream else make_log("json")
         self.key_ring = KeyRing(backend.record_store, self.clock, owner_digest=token_digest(TOKEN))
@@ -72,6 +73,7 @@ class Grid:
                 runtimes=lambda: ["python3.11"],
                 check_room=self.quotas.check_room,
                 warm=self._warm,
+                on_stored=self.stored.append,
             ),
             self._dispatcher(),
             self.log_feed,

@@ -69,14 +69,17 @@ class ResourceManager:
         limits: Limits = DEFAULT_LIMITS,
         check_room: Callable[[Function], Awaitable[None]] = _always_room,
         warm: Callable[[Function], Awaitable[float]] | None = None,
+        on_stored: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`runtimes` says what this grid can start now, best first; `why_not` why a network can't be had, if so.
 
         `check_room` raises `QuotaReached` where a function with new code is more than its tenant may have. `warm`
         makes a version ready to run, or raises `VersionBroken`; without it versions start when they are called for.
+        `on_stored` hears the sha-256 of code that a version has now: its first run is near.
         """
         self._check_room = check_room
         self._warm = warm
+        self._on_stored = on_stored
         self._registry = registry
         self._code_store = code_store
         self._uploads = uploads
@@ -227,6 +230,7 @@ class ResourceManager:
                 if not await self._registry.uses(archive.sha256):
                     await self._code_store.delete(archive.sha256)
                 raise
+        self._on_stored(archive.sha256)
         return function
 
     def _resolve(self, runtime: str) -> str:

@@ -78,6 +78,26 @@ async def test_what_was_fetched_once_is_not_fetched_again(tmp_path: Path):
         assert box.store.reads == {digest: 1}
 
 
+async def test_what_is_expected_is_there_before_anybody_asks(tmp_path: Path):
+    async with opened(tmp_path) as box:
+        digest = box.store.keep("x = 1")
+        box.cache.expect(digest)
+        await until(lambda: box.trees() == 1)
+        path = await box.cache.path(digest)
+        box.cache.expect(digest)
+
+        assert (path / "main.py").read_text() == "x = 1"
+        assert box.store.reads == {digest: 1}
+
+
+async def test_what_was_expected_in_vain_fails_only_for_who_asks(tmp_path: Path):
+    async with opened(tmp_path) as box:
+        box.cache.expect("0" * 64)
+        await until(lambda: box.store.reads == {"0" * 64: 1})
+        with pytest.raises(CodeNotFound):
+            await box.cache.path("0" * 64)
+
+
 async def test_racing_callers_share_one_fetch(tmp_path: Path):
     async with opened(tmp_path) as box:
         digest = box.store.keep("x = 1")

@@ -53,6 +53,15 @@ async def test_any_earlier_version_can_be_named_and_is_warm_before_it_is_the_lat
     assert grid.warmed == [4]
 
 
+async def test_who_prepares_first_runs_hears_of_each_version_with_code_of_its_own():
+    async with serving() as (grid, client):
+        await client.put("/functions/hello", json={"source": "handler = len\n"})
+        latest = (await client.put("/functions/hello", json={"memoryMb": 256})).json()
+
+    assert len(grid.stored) == 2
+    assert grid.stored[-1] == latest["codeSha256"]
+
+
 @pytest.mark.parametrize(
     ("made", "body", "status", "expected"),
     [

@@ -238,6 +238,7 @@ def _services(
             limits=Limits(zip_bytes=config.max_archive_bytes),
             check_room=owners.quotas.check_room,
             warm=warmed,
+            on_stored=sandboxes.expect_code,
         ),
         dispatcher=Dispatcher(
             backend.registry,

@@ -38,6 +38,10 @@ _CODE_CACHE_BYTES = 4 * 1024**3
 MakeGuard = Callable[[Cell], Sandbox]
 
 
+def _expect_nothing(_: str) -> None:
+    """Code is unpacked when it is called for."""
+
+
 class Sandboxes(Record, frozen=True, kw_only=True):
     """What functions run in."""
 
@@ -45,6 +49,8 @@ class Sandboxes(Record, frozen=True, kw_only=True):
     pool: SandboxPool
     kind: str
     notes: list[str]
+    #: Hears which code, by its sha-256, has just been stored.
+    expect_code: Callable[[str], None] = _expect_nothing
 
 
 class _Ground(NamedTuple):
@@ -88,7 +94,8 @@ async def open_sandboxes(
         )
         await pool.start()
         try:
-            yield Sandboxes(driver=driver, pool=pool, kind=kind, notes=[*ground.notes, *_notes(driver)])
+            notes = [*ground.notes, *_notes(driver)]
+            yield Sandboxes(driver=driver, pool=pool, kind=kind, notes=notes, expect_code=cache.expect)
         finally:
             await pool.close()
             await cache.close()

@@ -65,6 +65,11 @@ class CodeCache:
         self._trees[sha256] = tree
         return tree.path
 
+    def expect(self, sha256: str) -> None:
+        """Unpack this code in the background: somebody may soon ask for it, and hears then where it failed."""
+        if sha256 not in self._trees:
+            self._fetch(sha256)
+
     def _fetch(self, sha256: str) -> asyncio.Task[Path]:
         fetch = self._fetches.get(sha256)
         if fetch is None:

@@ -26,6 +26,8 @@ class ZygoteCell(LocalCell):
 
     #: What it had in memory when it came up.
     _shared_bytes = 0
+    #: Whether its memory has been asked for before.
+    _weighed = False
 
     def find_runtime(self) -> Watched:
         """See `LocalCell`."""
@@ -64,7 +66,10 @@ class ZygoteCell(LocalCell):
 
         An estimate, and more rather than less: to read it exactly takes the kernel ten times as long.
         """
-        resident = sum(map(processes.resident_bytes, self.members()))
+        # First asked right after the import, while somebody waits: what that may have started counts from then on.
+        members = self.members() if self._weighed else [self.runtime]
+        self._weighed = True
+        resident = sum(map(processes.resident_bytes, members))
         return max(0, resident - self._shared_bytes) / _MB + _OWN_MB if resident else 0.0
 
 
