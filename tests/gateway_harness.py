@@ -84,6 +84,7 @@ class Grid:
             metrics_text=metrics_text,
             ready=lambda: self.not_ready,
             version="0.0.0",
+            clock=self.clock,
             heartbeat_s=heartbeat_s,
         )
         self.gateway = Gateway(services, Auth(self.key_ring.principals), self.log, self.metrics, allowed_hosts=HOSTS)

@@ -14,6 +14,7 @@ from nanogrid.identifiers import new_run_id
 from nanogrid.model import (
     DEFAULT_TENANT,
     DeadLetter,
+    Depth,
     ErrorKind,
     Function,
     Mode,
@@ -22,6 +23,7 @@ from nanogrid.model import (
     Run,
     RunError,
     RunStatus,
+    Standing,
     Task,
 )
 from nanogrid.ports import DeadLetters, FastPath, Intake, Page, Registry, ResultBus, RunStore, TaskQueue
@@ -124,6 +126,10 @@ class Dispatcher:
                 await listener.wait(self._bounded(wait_s))
                 run = await self._of(tenant, run_id)
         return run
+
+    async def in_queue(self, run_id: str) -> tuple[Depth, Standing | None]:
+        """How full the task queue is, and where the run's task stands on it, as far as the backend can tell."""
+        return await self._task_queue.depth(), await self._task_queue.standing(run_id)
 
     async def list_runs(
         self,

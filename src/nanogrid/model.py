@@ -265,6 +265,38 @@ class Depth(Record, frozen=True, kw_only=True):
     in_flight: int
 
 
+class Place(enum.StrEnum):
+    """Where a task is, seen from the queue."""
+
+    #: It can be taken, when those before it are.
+    READY = "ready"
+    #: It waits until it is due.
+    DELAYED = "delayed"
+    #: A worker holds it.
+    LEASED = "leased"
+
+
+class Ahead(Record, frozen=True, kw_only=True):
+    """Tasks of one function that are taken before another task."""
+
+    function_id: str
+    tenant: str
+    tasks: int
+
+
+class Standing(Record, frozen=True, kw_only=True):
+    """Where a task stands on its queue."""
+
+    place: Place
+    #: What is taken before it if nothing else comes: functions take turns. Its own function is the first, if there.
+    ahead: list[Ahead] = []
+    #: In how many seconds a delayed one can be taken.
+    due_in_s: float | None = None
+    #: How many of its function's tasks are leased, and how many of its tenant's.
+    function_leased: int = 0
+    tenant_leased: int = 0
+
+
 class StoredRecord(Record, frozen=True, kw_only=True):
     """A small named value as a record store keeps it."""
 

@@ -53,6 +53,8 @@ class Bench(ABC):
 
     #: Why functions do not take turns here; empty where they do.
     unfair = ""
+    #: Why nobody can tell where a task stands here; empty where it can be told.
+    blind = ""
     #: How many a test takes to show that none is lost among many.
     many = 10_000
 
@@ -111,6 +113,7 @@ class AwsBench(Bench):
     What is in flight when its worker dies stays so until its lease runs out, here as on AWS.
     """
 
+    blind = "SQS tells nobody where a message is"
     unfair = "the emulated SQS hands messages out in the order they came; AWS' fair queues go by the message group"
     #: The emulated SQS looks at all its messages for each call.
     many = 1_000

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from nanogrid.errors import BacklogFull, LeaseLost
 from nanogrid.identifiers import new_function_id
-from nanogrid.model import Depth
+from nanogrid.model import Depth, Place
 from records import some_task
 
 both = pytest.mark.parametrize("durable", [True, False], ids=["durable", "plain"])
@@ -380,3 +380,63 @@ async def test_a_receipt_from_before_a_crash_fits_nothing(bench):
 
         with pytest.raises(LeaseLost):
             await backend.task_queue.ack(stale)
+
+
+# Where a task stands
+
+
+async def standing(bench, backend, task):
+    """Where it stands, where that can be told."""
+    told = await backend.task_queue.standing(task.run_id)
+    if bench.blind:
+        assert told is None
+        pytest.skip(bench.blind)
+    return told
+
+
+async def test_what_stands_ahead_of_a_task_is_what_is_taken_before_it(bench):
+    functions = [new_function_id() for _ in range(4)]
+    tasks = [some_task(functions[number % len(functions) % (1 + number % 3)]) for number in range(40)]
+    async with bench.open() as backend:
+        for task in tasks:
+            await backend.task_queue.send(task, durable=False)
+        told = {task.run_id: await standing(bench, backend, task) for task in tasks}
+        leases = await received(backend, limit=len(tasks))
+
+    order = [lease.task.run_id for lease in leases]
+    assert {run_id: sum(ahead.tasks for ahead in one.ahead) for run_id, one in told.items()} == {
+        run_id: place for place, run_id in enumerate(order)
+    }
+    assert {one.place for one in told.values()} == {Place.READY}
+
+
+async def test_a_delayed_task_tells_when_it_is_due_a_leased_one_that_it_is_held(bench):
+    delayed, held, waiting = some_task(), some_task(), some_task()
+    async with bench.open() as backend:
+        await backend.task_queue.send(held, durable=False)
+        await received(backend)
+        await backend.task_queue.send(delayed, durable=False, delay_s=30)
+        await backend.task_queue.send(waiting, durable=False)
+        told = [await standing(bench, backend, task) for task in (delayed, held, waiting)]
+
+    assert [one.place for one in told] == [Place.DELAYED, Place.LEASED, Place.READY]
+    assert told[0].due_in_s == pytest.approx(30, abs=1)
+    assert {one.function_leased for one in told} == {1}
+
+
+async def test_a_task_that_is_not_on_the_queue_stands_nowhere(bench):
+    task = some_task()
+    async with bench.open() as backend:
+        await backend.task_queue.ack(await leased(backend, task))
+        assert await backend.task_queue.standing(task.run_id) is None
+
+
+async def test_tasks_of_a_function_that_is_at_its_limit_are_not_ahead(bench):
+    busy, mine = new_function_id(), some_task(new_function_id())
+    async with bench.open() as backend:
+        for _ in range(3):
+            await backend.task_queue.send(some_task(busy, concurrency=1), durable=False)
+        await received(backend)
+        await backend.task_queue.send(mine, durable=False)
+
+        assert (await standing(bench, backend, mine)).ahead == []

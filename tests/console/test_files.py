@@ -7,7 +7,6 @@ import pytest
 
 from gateway_harness import serving
 from nanogrid.gateway.console import MEDIA_TYPES, console_routes
-from nanogrid.model import ErrorKind
 
 FOLDER = resources.files("nanogrid.gateway.console")
 FILES = {file.name: file.read_text() for file in FOLDER.iterdir() if f".{file.name.rpartition('.')[2]}" in MEDIA_TYPES}
@@ -57,9 +56,3 @@ def test_a_script_never_makes_markup_out_of_text_and_imports_only_its_neighbours
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_every_file_is_small(name):
     assert FILES[name].count("\n") <= 400
-
-
-def test_every_kind_of_error_is_explained():
-    missing = {kind.value for kind in ErrorKind if f"  {kind.value}: (" not in FILES["explain.js"]}
-
-    assert missing == set()

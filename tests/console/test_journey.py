@@ -2,7 +2,7 @@
 
 from console_browser import console, run_now, status_is, visit, window
 
-from flow_steps import deploy, ended, http, run
+from flow_steps import deploy, ended, http, reached, run
 
 HELLO = "def handler(event, context):\n    print('for', event['name'])\n    return {'hello': event['name']}\n"
 ECHO = "def handler(event, context):\n    return event\n"
@@ -106,7 +106,7 @@ async def test_a_failure_is_explained_and_replayed_with_the_very_same_input(chro
         await client.post("/run", content=f'{{"functionId": "failing", "input": {HUGE}}}', headers=JSON)
         failed = (await client.get("/runs")).json()["items"][0]
         async with console(chromium, grid, f"#/runs/{failed['runId']}") as page:
-            await page.get_by_text("The handler raised an exception").wait_for()
+            await page.get_by_text("The handler raised. It was: KeyError").wait_for()
             stack = await page.get_by_label("Stack trace").inner_text()
             await client.put("/functions/failing", json={"source": ECHO})
             await page.get_by_role("button", name="Replay").click()
@@ -116,6 +116,24 @@ async def test_a_failure_is_explained_and_replayed_with_the_very_same_input(chro
 
     assert "raise KeyError('luck')" in stack
     assert f'"input":{HUGE}' in again
+
+
+async def test_a_run_that_waits_tells_what_it_waits_for_and_the_panel_changes_when_it_ends(chromium, grid):
+    async with http(grid) as client:
+        await deploy(client, "slow", SLOW, concurrency=1)
+        first, second = [(await run(client, "slow", 1, Prefer="respond-async")).json()["runId"] for _ in range(2)]
+        await reached(client, first, "running")
+        async with console(chromium, grid, f"#/runs/{second}") as page:
+            panel = page.get_by_label("Why it waits")
+            await panel.get_by_text("slow may have 1 run at once").wait_for()
+            limit = await panel.locator("dl").inner_text()
+            command = await panel.get_by_text(f"nanogrid cancel {second}").count()
+            await client.delete(f"/runs/{second}")
+            await page.get_by_label("Why it was cancelled").wait_for()
+        await client.delete(f"/runs/{first}")
+
+    assert "concurrency is 1 runs, 1 used" in limit
+    assert command == 1
 
 
 async def test_the_history_is_filtered_by_function_and_status_and_goes_on_page_by_page(chromium, grid):

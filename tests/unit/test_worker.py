@@ -6,7 +6,7 @@ import pytest
 from msgspec import Raw, structs
 
 from nanogrid.errors import RunEnded, SandboxUnavailable
-from nanogrid.model import Depth, ErrorKind, Lease, Outcome, RunError, RunStatus, Task
+from nanogrid.model import Depth, ErrorKind, Lease, Outcome, RunError, RunStatus, Standing, Task
 from nanogrid.ports import Invocation, Reply, TaskQueue
 from working import next_lease, workplace
 
@@ -267,6 +267,9 @@ class CarelessQueue(TaskQueue):
 
     async def depth(self) -> Depth:
         return await self._queue.depth()
+
+    async def standing(self, run_id: str) -> Standing | None:
+        return await self._queue.standing(run_id)
 
     @property
     def lease_s(self) -> float:

@@ -217,12 +217,12 @@ FAILURES: dict[ErrorKind, Advice] = {
     ),
     ErrorKind.TIMED_OUT: Advice(
         "The handler ran longer than the function's `timeoutMs`, and was killed.",
-        "Raise it: `nanogrid deploy PATH --timeout 2m`. If it hangs: without `--network outbound` there is no network, "
-        "and a connection never comes.",
+        "Raise it: `nanogrid configure NAME --timeout 2m`. If it hangs: without `--network outbound` there is no "
+        "network, and a connection never comes.",
     ),
     ErrorKind.OUT_OF_MEMORY: Advice(
         "The run needed more than the function's `memoryMb`, and was killed.",
-        "Raise it: `nanogrid deploy PATH --memory 512`. `nanogrid show NAME` recommends a size by the runs so far.",
+        "Raise it: `nanogrid configure NAME --memory 512`. `nanogrid tune NAME` recommends a size by the runs so far.",
     ),
     ErrorKind.EXITED: Advice(
         "The process ended by itself, by a signal, or broke the protocol. The message has the exit code or signal.",

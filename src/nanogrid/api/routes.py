@@ -7,6 +7,7 @@ from nanogrid.api import functions, operations, runs, scopes
 from nanogrid.api.access_routes import ACCESS_ROUTES
 from nanogrid.api.call_routes import CALL_ROUTES
 from nanogrid.api.docs_page import HTML, POLICY, docs_page
+from nanogrid.api.explain import Explanation, explain_run
 from nanogrid.api.message import EVENTS, JSON, MULTIPART, Answer, Request
 from nanogrid.api.openapi import document, encoded
 from nanogrid.api.records import (
@@ -172,6 +173,16 @@ ROUTES: tuple[Route, ...] = (
         scopes=scopes.FOLLOW,
         query=WaitQuery,
         answer=Run,
+        refusals=(errors.RunNotFound,),
+    ),
+    Route(
+        method="GET",
+        path="/runs/{id}/explain",
+        operation_id="explainRun",
+        summary="Explain why a run waits, or ended as it did, and what to do next",
+        handler=explain_run,
+        scopes=scopes.FOLLOW,
+        answer=Explanation,
         refusals=(errors.RunNotFound,),
     ),
     Route(

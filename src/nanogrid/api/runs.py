@@ -41,7 +41,7 @@ async def run_function(request: Request, services: Services) -> Answer:
 async def get_run(request: Request, services: Services) -> Answer:
     """State and outcome; waits for the end where asked to."""
     wait_s = read_query(request, WaitQuery).wait_ms / 1000
-    run_id = await _seen_run_id(request, services, request.params["id"])
+    run_id = await seen_run_id(request, services, request.params["id"])
     return json_answer(await services.dispatcher.get(run_id, tenant=request.tenant, wait_s=wait_s))
 
 
@@ -62,7 +62,7 @@ async def list_runs(request: Request, services: Services) -> Answer:
 
 async def cancel_run(request: Request, services: Services) -> Answer:
     """End a queued or running run."""
-    run_id = await _seen_run_id(request, services, request.params["id"])
+    run_id = await seen_run_id(request, services, request.params["id"])
     return json_answer(await services.dispatcher.cancel(run_id, tenant=request.tenant))
 
 
@@ -75,7 +75,7 @@ async def list_dead_letters(request: Request, services: Services) -> Answer:
 
 async def redrive(request: Request, services: Services) -> Answer:
     """Give a dead run another try."""
-    run_id = await _seen_run_id(request, services, request.params["runId"])
+    run_id = await seen_run_id(request, services, request.params["runId"])
     run = await services.dispatcher.redrive(run_id, tenant=request.tenant)
     return json_answer(run, status=202, headers=(("location", f"/runs/{run.run_id}"),))
 
@@ -110,7 +110,7 @@ async def _check_runnable(reference: str, functions: frozenset[str], tenant: str
         raise ScopeMissing(f"this key may run {', '.join(sorted(functions))} only.", hint="Ask for another key.")
 
 
-async def _seen_run_id(request: Request, services: Services, run_id: str) -> str:
+async def seen_run_id(request: Request, services: Services, run_id: str) -> str:
     """The run's id as the path has it, if the key may know of the run; nothing else gets further."""
     if not is_run_id(run_id):
         raise RunNotFound(f"there is no run {run_id[:80]!r}.", hint="GET /runs lists them.")

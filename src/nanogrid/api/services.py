@@ -5,12 +5,30 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from nanogrid.aliases import Aliases
+from nanogrid.clock import Clock
 from nanogrid.dispatcher import Dispatcher
 from nanogrid.key_ring import KeyRing
 from nanogrid.ports import LogFeed
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
 from nanogrid.secret_store import SecretStore
+
+
+class WorkerState(Struct, frozen=True):
+    """How full the worker is that shares this process with the API."""
+
+    held: int
+    max_running: int
+    #: Sandboxes that run something, and those that are being made ready.
+    busy: int
+    starting: int
+    #: What all sandboxes together may occupy.
+    memory_mb: int
+
+
+def _elsewhere() -> WorkerState | None:
+    """Workers are other processes."""
+    return None
 
 
 class Services(Struct, frozen=True):
@@ -29,6 +47,9 @@ class Services(Struct, frozen=True):
     ready: Callable[[], str | None]
     #: NanoGrid's own version.
     version: str
+    clock: Clock
+    #: How full the worker is; None where workers are other processes.
+    worker_state: Callable[[], WorkerState | None] = _elsewhere
     #: How often a silent stream says that it is still there, in seconds.
     heartbeat_s: float = 15.0
     #: Whether answers can be sent piece by piece; behind a Lambda they can't.

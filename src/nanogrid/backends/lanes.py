@@ -5,7 +5,7 @@ Neither a function nor a tenant ever has more in flight than its limit.
 
 from collections import deque
 
-from nanogrid.model import Task
+from nanogrid.model import Ahead, Task
 
 
 class QueuedTask:
@@ -60,7 +60,7 @@ class _Lane:
 
 
 class Lanes:
-    """The ready tasks. Every method takes the same time, however many there are."""
+    """The ready tasks. Every method but `ahead_of` takes the same time, however many there are."""
 
     def __init__(self) -> None:
         """No tasks yet."""
@@ -94,6 +94,20 @@ class Lanes:
             self._line_up(lane)
             return entry
         return None
+
+    def ahead_of(self, entry: QueuedTask) -> list[Ahead] | None:
+        """What is taken before it, by function, if nothing else comes; None where it is not among the ready tasks."""
+        mine = self._lanes.get(entry.task.function_id)
+        if mine is None or entry not in mine.waiting:
+            return None
+        rounds = mine.waiting.index(entry)
+        found = [_ahead(mine, rounds)]
+        earlier = True
+        for lane in self._turns:
+            earlier = earlier and lane is not mine
+            if lane is not mine and lane.open:
+                found.append(_ahead(lane, min(len(lane.waiting), rounds + earlier)))
+        return [ahead for ahead in found if ahead.tasks]
 
     def hold(self, entry: QueuedTask) -> None:
         """Count a task as in flight that was not taken just now."""
@@ -152,3 +166,8 @@ class Lanes:
         if not lane.in_turn and lane.open:
             lane.in_turn = True
             self._turns.append(lane)
+
+
+def _ahead(lane: _Lane, tasks: int) -> Ahead:
+    first = lane.waiting[0].task
+    return Ahead(function_id=first.function_id, tenant=first.tenant, tasks=tasks)

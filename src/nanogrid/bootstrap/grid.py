@@ -13,11 +13,11 @@ from prometheus_client import generate_latest
 from nanogrid import __version__
 from nanogrid.aliases import Aliases
 from nanogrid.api.auth import Auth
-from nanogrid.api.services import Services
+from nanogrid.api.services import Services, WorkerState
 from nanogrid.archive import Limits
 from nanogrid.backends.local import LocalBackend, open_local
 from nanogrid.bootstrap.preparation import allow_descriptors, make_data_folder, rarely_collect, stop_on_signal
-from nanogrid.bootstrap.sandboxes import Sandboxes, open_sandboxes
+from nanogrid.bootstrap.sandboxes import Sandboxes, memory_budget_mb, open_sandboxes
 from nanogrid.bootstrap.tracing import open_tracing
 from nanogrid.clock import Clock
 from nanogrid.config import Config
@@ -131,7 +131,8 @@ async def wired(
     direct = _direct(backend, sandboxes.pool, clock, log, metrics)
     worker = _worker(config, backend, sandboxes.pool, direct, clock, log, metrics)
     owners = await _owners(backend, clock, token, secret_store)
-    services = _services(config, backend, sandboxes, direct, owners, clock, metrics, stopping)
+    state = partial(_worker_state, config, worker, sandboxes.pool)
+    services = _services(config, backend, sandboxes, direct, owners, clock, metrics, stopping, state)
     return Boxes(_gateway(config, services, log, metrics, make_gateway), worker, direct)
 
 
@@ -224,6 +225,7 @@ def _services(
     clock: Clock,
     metrics: Metrics,
     stopping: asyncio.Event,
+    worker_state: Callable[[], WorkerState],
 ) -> Services:
     warmed = partial(warm, sandboxes.pool, clock)
     aliases = Aliases(backend.record_store, backend.registry, clock, warm=warmed)
@@ -262,6 +264,19 @@ def _services(
         metrics_text=partial(_metrics_text, backend.task_queue, direct, metrics),
         ready=lambda: "the grid is stopping" if stopping.is_set() else None,
         version=__version__,
+        clock=clock,
+        worker_state=worker_state,
+    )
+
+
+def _worker_state(config: Config, worker: Worker, pool: SandboxPool) -> WorkerState:
+    census = pool.census()
+    return WorkerState(
+        held=worker.held,
+        max_running=config.max_running,
+        busy=census["busy"],
+        starting=census["starting"],
+        memory_mb=memory_budget_mb(config),
     )
 
 

@@ -86,7 +86,7 @@ async def open_sandboxes(
             clock,
             log,
             metrics,
-            budget_mb=config.memory_budget_mb or _half_the_machine_mb(),
+            budget_mb=memory_budget_mb(config),
             # As many again as may run: else one busy function pushes everybody else's warm sandboxes out.
             max_sandboxes=2 * config.max_running,
             spares=config.spares,
@@ -135,7 +135,10 @@ def _machine(config: Config, clock: Clock) -> tuple[Machine, Offer]:
     return machine, find_interpreters(machine.identities.reader, search_path=os.environ.get("PATH", os.defpath))
 
 
-def _half_the_machine_mb() -> int:
+def memory_budget_mb(config: Config) -> int:
+    """What all sandboxes together may occupy: as the settings say, else half of the machine's memory."""
+    if config.memory_budget_mb:
+        return config.memory_budget_mb
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 // 1024**2
 
 

@@ -2,7 +2,7 @@
 
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
@@ -11,43 +11,31 @@ import typer
 from msgspec import structs
 from rich.text import Text
 
-from nanogrid.cli.durations import duration_ms
 from nanogrid.cli.packaging import Packager, Packages, Target
 from nanogrid.cli.render import clean, counted, print_json, size
 from nanogrid.cli.session import Session, session_of
+from nanogrid.cli.setting_options import (
+    Concurrency,
+    HttpOption,
+    MaxAge,
+    Memory,
+    NetworkOption,
+    Retries,
+    Secrets,
+    Timeout,
+    Variables,
+    environment_of,
+    secrets_of,
+)
 from nanogrid.client import Client, FunctionInfo
 from nanogrid.client.bundle import Code, load
 from nanogrid.client.guess import Plan, family, make_plan, plan_name
-from nanogrid.errors import FunctionNotFound, InvalidField
-from nanogrid.model import Http, Network
+from nanogrid.errors import FunctionNotFound
 
 _Path = Annotated[Path, typer.Argument(exists=True, help="A source file, an executable, a folder, or a zip.")]
 _Name = Annotated[str | None, typer.Option(help="The function's name; else as the file or folder is called.")]
 _Runtime = Annotated[str | None, typer.Option(help="python3, python3.12, nodejs, command; else guessed.")]
 _Handler = Annotated[str | None, typer.Option(help="MODULE.FUNCTION, or an executable of the folder; else guessed.")]
-_Memory = Annotated[int | None, typer.Option(metavar="MB", help="Memory limit in MB, 128 to 10240.")]
-_Timeout = Annotated[
-    int | None,
-    typer.Option(
-        "--timeout", parser=duration_ms, metavar="TIME", help="Time limit, such as 30 (seconds), 500ms or 2m."
-    ),
-]
-_Variables = Annotated[
-    list[str] | None,
-    typer.Option("--env", metavar="NAME=VALUE", help="Environment variable; NAME alone takes yours. Repeatable."),
-]
-_Secrets = Annotated[
-    list[str] | None,
-    typer.Option("--secret", metavar="NAME=SECRET", help="Environment variable with a secret's value. Repeatable."),
-]
-_Concurrency = Annotated[int | None, typer.Option(help="Most runs at once; 0 for as many as there is room.")]
-_Retries = Annotated[int | None, typer.Option(help="Further tries of a failed asynchronous run.")]
-_MaxAge = Annotated[
-    int | None,
-    typer.Option("--max-age-ms", help="Age at which an asynchronous run is not tried any more; 0: never."),
-]
-_Network = Annotated[Network | None, typer.Option(help="What the function may reach.")]
-_Http = Annotated[Http | None, typer.Option(help="Who may call it under /fn/NAME: nobody, who has a token, everybody.")]
 _Requirements = Annotated[
     Path | None,
     typer.Option(exists=True, dir_okay=False, help="What pip resolves; else the folder's requirements.txt."),
@@ -66,15 +54,15 @@ def deploy(
     name: _Name = None,
     runtime: _Runtime = None,
     handler: _Handler = None,
-    memory: _Memory = None,
-    timeout_ms: _Timeout = None,
-    variables: _Variables = None,
-    secret: _Secrets = None,
-    concurrency: _Concurrency = None,
-    retries: _Retries = None,
-    max_age_ms: _MaxAge = None,
-    network: _Network = None,
-    http: _Http = None,
+    memory: Memory = None,
+    timeout_ms: Timeout = None,
+    variables: Variables = None,
+    secret: Secrets = None,
+    concurrency: Concurrency = None,
+    retries: Retries = None,
+    max_age_ms: MaxAge = None,
+    network: NetworkOption = None,
+    http: HttpOption = None,
     requirements: _Requirements = None,
     no_deps: _NoDeps = False,
     refresh: _Refresh = False,
@@ -101,8 +89,8 @@ def deploy(
             handler=plan.handler,
             memory_mb=memory,
             timeout_ms=timeout_ms,
-            environment=_environment(variables, session.environ),
-            secrets=_secrets(secret),
+            environment=environment_of(variables, session.environ),
+            secrets=secrets_of(secret),
             concurrency=concurrency,
             retries=retries,
             max_age_ms=max_age_ms,
@@ -169,18 +157,6 @@ def _executable(code: Code) -> Code:
     return code if code.zip is not None else structs.replace(code, files=files)
 
 
-def _environment(variables: list[str] | None, environ: Mapping[str, str]) -> dict[str, str] | None:
-    if not variables:
-        return None
-    found = {}
-    for variable in variables:
-        name, equals, value = variable.partition("=")
-        if not equals and name not in environ:
-            raise InvalidField(f"{name} is not set here.", path="$.environment", hint=f"Write --env {name}=VALUE.")
-        found[name] = value if equals else environ[name]
-    return found
-
-
 @contextmanager
 def _progress(session: Session, title: str) -> Iterator[Callable[[str], None]]:
     """Shows what is being done, and on a terminal its latest line."""
@@ -201,13 +177,3 @@ def _print_deployed(session: Session, plan: Plan, code: Code, function: Function
         out.print(f"  {clean(reason)}", style="dim", soft_wrap=True)
     out.print(f"  {counted(len(code.files), 'file')}, {size(function.code_size)} packed", style="dim", soft_wrap=True)
     session.hint(f"Run it: nanogrid run {function.name} --input '{{}}'")
-
-
-def _secrets(pairs: list[str] | None) -> dict[str, str] | None:
-    """Which secret each variable has; None where none was named."""
-    if not pairs:
-        return None
-    for pair in pairs:
-        if "=" not in pair:
-            raise typer.BadParameter(f"{pair!r} is no pair; write VARIABLE=SECRET.", param_hint="--secret")
-    return dict(pair.split("=", 1) for pair in pairs)

@@ -164,6 +164,8 @@ def _print_ended(session: Session, ended: RunInfo, *, as_json: bool) -> None:
     else:
         _print_outcome(session, ended)
         session.err.print(_summary(ended), soft_wrap=True)
+        if ended.status is not RunStatus.SUCCEEDED:
+            session.hint(f"Why, and what to do: nanogrid explain {ended.run_id}")
     if ended.status is not RunStatus.SUCCEEDED:
         raise typer.Exit(ExitCode.OURS if ended.status is RunStatus.DEAD else ExitCode.FAILED)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -10,7 +10,16 @@ import msgspec
 
 from nanogrid.client.channel import Channel
 from nanogrid.client.messages import decoded
-from nanogrid.client.records import AliasInfo, FunctionInfo, KeyInfo, Listing, NewKey, QuotaInfo, SecretInfo
+from nanogrid.client.records import (
+    AliasInfo,
+    ExplanationInfo,
+    FunctionInfo,
+    KeyInfo,
+    Listing,
+    NewKey,
+    QuotaInfo,
+    SecretInfo,
+)
 from nanogrid.errors import InvalidField
 from nanogrid.model import Scope
 
@@ -35,6 +44,18 @@ class Administration:
         """
         body = {} if version is None else {"version": version}
         return decoded(await self._send("POST", function_path(name) + "/rollback", body), FunctionInfo)
+
+    async def configure(self, name: str, /, **settings: Any) -> FunctionInfo:
+        """Make a version with these settings and the code as it is; they are called as those of `deploy`.
+
+        Raises `FunctionNotFound`, `InvalidField`, `RevisionConflict`.
+        """
+        change = {camel(setting): value for setting, value in settings.items()}
+        return decoded(await self._send("PUT", function_path(name), change), FunctionInfo)
+
+    async def explain(self, run_id: str) -> ExplanationInfo:
+        """Why a run waits, or ended as it did, and what to do next. Raises `RunNotFound`."""
+        return decoded(await self._get(run_path(run_id) + "/explain", {}), ExplanationInfo)
 
     async def tune(self, name: str) -> FunctionInfo:
         """Make a version with the memory and timeout that recent runs recommend, if those differ; the latest version.
@@ -168,6 +189,12 @@ class Administration:
 def function_path(name: str) -> str:
     """Where a function is, by name or id."""
     return f"/functions/{_quoted(name)}"
+
+
+def camel(name: str) -> str:
+    """The name of a field as the HTTP API has it."""
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
 
 
 def _alias_path(name: str, alias: str) -> str:

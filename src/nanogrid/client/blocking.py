@@ -180,6 +180,8 @@ class Client:
     dead_letters = _iterating(AsyncClient.dead_letters)
     redrive = _waiting(AsyncClient.redrive)
     openapi = _waiting(AsyncClient.openapi)
+    configure = _waiting(AsyncClient.configure)
+    explain = _waiting(AsyncClient.explain)
     tune = _waiting(AsyncClient.tune)
     rollback = _waiting(AsyncClient.rollback)
     code = _waiting(AsyncClient.code)

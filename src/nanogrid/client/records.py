@@ -116,6 +116,55 @@ class AliasInfo(Record, frozen=True, kw_only=True):
     warm_ms: float | None = None
 
 
+class LimitInfo(Record, frozen=True, kw_only=True):
+    """The limit that decided."""
+
+    name: str
+    value: int
+    unit: str
+    used: float | None = None
+
+
+class TasksAheadInfo(Record, frozen=True, kw_only=True):
+    """Tasks of one function that come first; of other tenants' all together where it has no name."""
+
+    function_name: str | None = None
+    tasks: int
+
+
+class QueuePlaceInfo(Record, frozen=True, kw_only=True):
+    """Where a run that waits stands in the queue."""
+
+    ahead: int
+    ahead_of: list[TasksAheadInfo] = []
+    due_at: datetime | None = None
+
+
+class StepInfo(Record, frozen=True, kw_only=True):
+    """Something to do next, and what to type for it."""
+
+    text: str
+    command: str | None = None
+
+
+class ExplanationInfo(Record, frozen=True, kw_only=True):
+    """Why a run waits, or ended as it did, and what to do next."""
+
+    run_id: str
+    function_name: str
+    version: int
+    status: RunStatus
+    #: A stable word, such as `function_limit` or `out_of_memory`.
+    reason: str
+    title: str
+    why: str
+    limit: LimitInfo | None = None
+    queue: QueuePlaceInfo | None = None
+    next: list[StepInfo] = []
+    #: What the grid has no way to tell.
+    unknown: list[str] = []
+
+
 class SecretInfo(Record, frozen=True, kw_only=True):
     """A secret, without its value."""
 

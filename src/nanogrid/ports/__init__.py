@@ -26,6 +26,7 @@ from nanogrid.model import (
     Record,
     Run,
     RunStatus,
+    Standing,
     StoredRecord,
     Task,
     UploadPlace,
@@ -313,6 +314,13 @@ class TaskQueue(ABC):
     @abstractmethod
     async def depth(self) -> Depth:
         """How many tasks wait (delayed ones included), and how many are leased."""
+
+    @abstractmethod
+    async def standing(self, run_id: str) -> Standing | None:
+        """Where the run's task stands. None where it is not on the queue, or where the backend cannot tell.
+
+        For a person who asks why a run waits: it may take time in proportion to the tasks that wait.
+        """
 
     @property
     @abstractmethod

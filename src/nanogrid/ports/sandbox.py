@@ -122,5 +122,9 @@ class SandboxPool(ABC):
         """Take the sandbox back: warm if it is reusable, else it is ended in the background. Does not block."""
 
     @abstractmethod
+    def census(self) -> dict[str, int]:
+        """How many sandboxes there are now, by state: spare, warm, busy, starting."""
+
+    @abstractmethod
     async def close(self) -> None:
         """End every sandbox."""

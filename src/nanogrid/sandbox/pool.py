@@ -82,7 +82,7 @@ class Pool(SandboxPool):
         self._act()
 
     def census(self) -> dict[str, int]:
-        """How many sandboxes there are now: spare, warm, busy, starting."""
+        """See `SandboxPool`."""
         return self._inventory.census()
 
     async def close(self) -> None:

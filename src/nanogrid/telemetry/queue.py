@@ -3,7 +3,7 @@
 from msgspec import structs
 from opentelemetry.trace import Span, SpanKind
 
-from nanogrid.model import DEFAULT_TENANT, DeadLetter, Depth, Lease, Task
+from nanogrid.model import DEFAULT_TENANT, DeadLetter, Depth, Lease, Standing, Task
 from nanogrid.ports import DeadLetters, Page, TaskQueue
 from nanogrid.telemetry.spans import Attributes, Spans, traceparent_of
 
@@ -75,6 +75,10 @@ class TracedQueue(TaskQueue):
     async def depth(self) -> Depth:
         """See the port."""
         return await self._queue.depth()
+
+    async def standing(self, run_id: str) -> Standing | None:
+        """See the port."""
+        return await self._queue.standing(run_id)
 
     @property
     def lease_s(self) -> float:

@@ -84,6 +84,10 @@ class TracedPool(SandboxPool):
         sandbox = claim.sandbox
         self._pool.release(sandbox.claim if isinstance(sandbox, TracedSandbox) else claim)
 
+    def census(self) -> dict[str, int]:
+        """See the port."""
+        return self._pool.census()
+
     async def close(self) -> None:
         """See the port."""
         await self._pool.close()

@@ -20,7 +20,7 @@ from nanogrid.backends.aws.sqs import LONGEST_DELAY_S, Queue
 from nanogrid.backends.lanes import Lanes, QueuedTask
 from nanogrid.clock import Clock
 from nanogrid.errors import LeaseLost, PlatformError
-from nanogrid.model import Depth, Lease, Task
+from nanogrid.model import Depth, Lease, Standing, Task
 from nanogrid.ports import TaskQueue
 
 _MOST_AT_ONCE = 10
@@ -132,6 +132,10 @@ class AwsTaskQueue(TaskQueue):
     async def depth(self) -> Depth:
         """See the port. About: SQS counts approximately."""
         return await self._queue.depth()
+
+    async def standing(self, run_id: str) -> Standing | None:
+        """See the port. SQS tells nobody where a message is."""
+        return None
 
     def check(self, lease: Lease) -> None:
         """Raise `LeaseLost` unless the lease is held."""

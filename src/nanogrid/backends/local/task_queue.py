@@ -17,7 +17,7 @@ from nanogrid.backends.local.alarm import Alarm
 from nanogrid.backends.local.task_journal import TaskJournal
 from nanogrid.clock import Clock
 from nanogrid.errors import BacklogFull, LeaseLost
-from nanogrid.model import Depth, Lease, Task
+from nanogrid.model import Depth, Lease, Place, Standing, Task
 from nanogrid.ports import TaskQueue
 
 
@@ -123,6 +123,28 @@ class LocalTaskQueue(TaskQueue):
         """See the port."""
         self._give_back_expired(self._clock.monotonic())
         return Depth(visible=len(self._entries) - len(self._leases), in_flight=len(self._leases))
+
+    async def standing(self, run_id: str) -> Standing | None:
+        """See the port. A task that is on its way to the journal stands nowhere yet."""
+        now = self._clock.monotonic()
+        self._give_back_expired(now)
+        self._place_due(now)
+        entry = self._entries.get(run_id)
+        if entry is None:
+            return None
+        leased = self._leases.values()
+        standing = partial(
+            Standing,
+            function_leased=sum(one.task.function_id == entry.task.function_id for one in leased),
+            tenant_leased=sum(one.task.tenant == entry.task.tenant for one in leased),
+        )
+        if entry.receipt:
+            return standing(place=Place.LEASED)
+        due = next((due for due, _, delayed in self._delayed if delayed is entry), None)
+        if due is not None:
+            return standing(place=Place.DELAYED, due_in_s=due - now)
+        ahead = self._lanes.ahead_of(entry)
+        return None if ahead is None else standing(place=Place.READY, ahead=ahead)
 
     def detach(self, lease: Lease) -> QueuedTask:
         """Take a leased task off the queue. Raises `LeaseLost`."""

@@ -81,6 +81,7 @@ def _services(backend: AwsBackend, clock: Clock, runtimes: list[str]) -> Service
         metrics_text=lambda: _metrics_text(backend.task_queue),
         ready=lambda: None,
         version=__version__,
+        clock=clock,
         streams=False,
     )
 

@@ -75,6 +75,11 @@ export class Grid {
     return { ...JSON.parse(text), inputText: raw.get("input") ?? "null", outputText: raw.get("output") ?? "null" };
   }
 
+  /** Why a run waits, or ended so, and what to do next. */
+  explain(runId, signal) {
+    return this.#json("GET", `/runs/${encodeURIComponent(runId)}/explain`, { signal });
+  }
+
   cancel(runId) {
     return this.#json("DELETE", `/runs/${encodeURIComponent(runId)}`, {});
   }

@@ -1,7 +1,6 @@
 // The pieces that tell of a run: its status, where its time went, its output, logs and error, and the explanation.
 
 import { fill, h } from "./dom.js";
-import { explain } from "./explain.js";
 import { bytes, duration, visible } from "./format.js";
 import { hasEnded } from "./grid.js";
 import { piece } from "./highlight.js";
@@ -70,24 +69,6 @@ export function errorView(error) {
     h("p", { class: "error-line" }, h("code", {}, visible(error.type)), " ", visible(error.message)),
     stack && h("pre", { class: "code", tabindex: "0", "aria-label": "Stack trace" }, stack),
   ]);
-}
-
-/** Why, and what next. */
-export function explanation(run, facts) {
-  const { title, why, next } = explain(run, facts);
-  const tone = run.status === "failed" || run.status === "dead" ? "bad" : "plain";
-  return h(
-    "section",
-    { class: `explain ${tone}`, "aria-label": title },
-    h("h3", {}, title),
-    h("p", {}, why),
-    next.length > 0 &&
-      h(
-        "ul",
-        {},
-        next.map((step) => h("li", {}, step)),
-      ),
-  );
 }
 
 /** A titled box. */

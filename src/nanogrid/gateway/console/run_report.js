@@ -4,7 +4,8 @@ import { fill, h, pause } from "./dom.js";
 import { visible } from "./format.js";
 import { followLines, untilEnded } from "./follow.js";
 import { hasEnded } from "./grid.js";
-import { badge, errorView, explanation, jsonView, logsView, panel, timing } from "./run_parts.js";
+import { explanation } from "./explain.js";
+import { badge, errorView, jsonView, logsView, panel, timing } from "./run_parts.js";
 
 const TICK_MS = 250;
 const MOST_LIVE_CHARACTERS = 512 * 1024;
@@ -17,7 +18,7 @@ export class RunReport {
     this.live = h("pre", { class: "code logs", tabindex: "0", "aria-label": "Live logs", "aria-live": "off" });
     this.shown = 0;
     this.early = [];
-    this.facts = {};
+    this.told = null;
     this.run = null;
   }
 
@@ -56,10 +57,11 @@ export class RunReport {
   async #draw(run, signal) {
     this.run = run;
     this.#show();
-    if (this.facts.function) return;
-    this.facts.function = await factsOf(this.page.grid, run, signal);
-    if (run.status === "queued") Object.assign(this.facts, await queueFacts(this.page.grid, run, signal));
-    if (!signal.aborted) this.#show();
+    // A run is shown without its explanation rather than not at all.
+    const told = await this.page.grid.explain(run.runId, signal).catch(() => null);
+    if (signal.aborted || !told) return;
+    this.told = told;
+    this.#show();
   }
 
   #show() {
@@ -74,7 +76,9 @@ export class RunReport {
         h("a", { href: `#/runs/${run.runId}`, class: "mono soft" }, run.runId),
       ),
       this.bar,
-      hasEnded(run) ? ended(run, this.facts) : [explanation(run, this.facts), panel("Logs, live", this.live)],
+      // What was said of an earlier status is true no more.
+      this.told?.status === run.status && explanation(this.told),
+      hasEnded(run) ? ended(run) : panel("Logs, live", this.live),
     );
   }
 
@@ -88,26 +92,6 @@ export class RunReport {
   }
 }
 
-function ended(run, facts) {
-  const report = [explanation(run, facts)];
-  if (run.error) report.push(errorView(run.error));
-  else report.push(jsonView(run.outputText, "Output"));
-  return [...report, logsView(run.logs)];
-}
-
-// The explanation is better with the settings that the run had; the function may be gone by now.
-async function factsOf(grid, run, signal) {
-  try {
-    return await grid.function(run.functionId, { version: run.version }, signal);
-  } catch {
-    return null;
-  }
-}
-
-async function queueFacts(grid, run, signal) {
-  const number = (await grid.metrics(signal).catch(() => "")).match(/^nanogrid_backlog (\S+)$/m);
-  const running = await grid
-    .runs({ functionId: run.functionId, status: "running", limit: 50 }, signal)
-    .catch(() => ({ items: [] }));
-  return { backlog: Number(number?.[1] ?? 0), running: running.items.length };
+function ended(run) {
+  return [run.error ? errorView(run.error) : jsonView(run.outputText, "Output"), logsView(run.logs)];
 }
