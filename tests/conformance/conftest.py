@@ -125,7 +125,7 @@ class AwsBench(Bench):
 
     @asynccontextmanager
     async def open(self, *, max_backlog: int = 100_000) -> AsyncIterator[Backend]:
-        settings = msgspec.structs.replace(self._settings, lease_s=LEASE_S, max_backlog=max_backlog)
+        settings = msgspec.structs.replace(self._settings, lease_s=LEASE_S, max_backlog=max_backlog, settle_s=0)
         async with open_aws(settings, self.clock, environ=self._services.environ) as backend:
             yield backend
 

@@ -21,7 +21,7 @@ LARGE = Raw(b'"' + b"x" * 3_000_000 + b'"')
 
 @pytest.fixture
 def settings(aws_services: AwsServices):
-    with aws_services.stack(lease_s=30.0) as settings:
+    with aws_services.stack(lease_s=30.0, settle_s=0) as settings:
         yield settings
         aws_services.redis.ensure()
 
@@ -288,6 +288,7 @@ async def test_tasks_above_a_function_s_limit_are_held_and_given_back_without_a_
         for _ in range(3):
             await backend.task_queue.send(some_task(function_id, concurrency=1), durable=True)
         leases = await backend.task_queue.receive(limit=10, wait_s=0)
+        await backend.task_queue.ack(leases[0])
     async with opened() as backend:
         again = await backend.task_queue.receive(limit=10, wait_s=0)
 

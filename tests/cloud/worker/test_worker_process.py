@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import accumulate
 from pathlib import Path
 
 import botocore.session
@@ -23,7 +24,7 @@ from nanogrid.cloud.emulator import open_emulator
 from nanogrid.cloud.loopback import free_port
 from nanogrid.cloud.rehearsal.redis_server import open_redis
 from nanogrid.dispatcher import Dispatcher
-from nanogrid.model import Mode, RunStatus
+from nanogrid.model import Mode, Run, RunStatus
 from nanogrid.resource_manager import Change, ResourceManager
 
 SOURCE = "import time\n\ndef handler(event, context):\n    time.sleep(event)\n    return event\n"
@@ -59,12 +60,13 @@ class Place:
             await asyncio.sleep(_SOON_S)
 
     @asynccontextmanager
-    async def worker(self, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def worker(self, name: str = "worker", **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
         """A worker with process sandboxes; it is killed where the test leaves it running."""
-        with (self.folder / "worker.log").open("wb") as log:
+        own = {"NANOGRID_HEALTH_PORT": "0", "NANOGRID_DATA": str(self.folder / name)}
+        with (self.folder / f"{name}.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "nanogrid", "worker", "--sandbox", "process", "--log-format", "json"),
-                env={**self.environ, "NANOGRID_HEALTH_PORT": "0", **settings},
+                env={**self.environ, **own, **settings},
                 stdout=log,
                 stderr=log,
             )
@@ -75,14 +77,15 @@ class Place:
                 process.kill()
             await process.wait()
 
-    async def event(self, name: str, process: asyncio.subprocess.Process) -> dict[str, object]:
+    async def event(self, name: str, process: asyncio.subprocess.Process, worker: str = "worker") -> dict[str, object]:
         """The first event of that name, as soon as the worker has logged it."""
+        log = self.folder / f"{worker}.log"
         while True:
             over = process.returncode is not None
-            for line in (self.folder / "worker.log").read_bytes().splitlines():
+            for line in log.read_bytes().splitlines():
                 if line.startswith(b"{") and (event := msgspec.json.decode(line))["event"] == name:
                     return event
-            assert not over, (self.folder / "worker.log").read_text()
+            assert not over, log.read_text()
             await asyncio.sleep(_SOON_S)
 
 
@@ -111,6 +114,36 @@ async def place(folder: Path) -> AsyncIterator[Place]:
                 made = Place(backend, settings, environ, folder)
                 await made.resource_manager.deploy("sleeps", Change(runtime=RUNTIME, source=SOURCE))
                 yield made
+
+
+def _most_at_once(runs: list[Run]) -> int:
+    """How many of the runs were under way at the same moment."""
+    moments = [(run.started_at, 1) for run in runs] + [(run.ended_at, -1) for run in runs]
+    return max(accumulate(change for _, change in sorted(moments)))
+
+
+async def test_two_workers_together_keep_to_a_function_s_limit_and_one_that_dies_blocks_nobody(tmp_path):
+    lease = {"NANOGRID_LEASE_S": "3"}
+    async with place(tmp_path) as grid:
+        await grid.resource_manager.update("sleeps", Change(concurrency=2))
+        async with grid.worker("first", **lease) as first, grid.worker("second", **lease) as second:
+            for name, worker in (("first", first), ("second", second)):
+                await grid.event("worker.started", worker, name)
+            crowd = [await grid.submit(0.3) for _ in range(12)]
+            for run_id in crowd:
+                await grid.until(run_id, RunStatus.SUCCEEDED)
+            runs = [await grid.backend.run_store.get(run_id) for run_id in crowd]
+            await grid.resource_manager.update("sleeps", Change(concurrency=1))
+            held = await grid.submit(1000)
+            await grid.until(held, RunStatus.RUNNING)
+            first.kill()
+            second.kill()
+        await grid.dispatcher.cancel(held)
+        waits = await grid.submit(0)
+        async with grid.worker("third", **lease):
+            await grid.until(waits, RunStatus.SUCCEEDED)
+
+    assert _most_at_once(runs) <= 2
 
 
 async def test_sigterm_lets_what_runs_end_gives_back_what_does_not_and_ends_well(tmp_path):

@@ -28,6 +28,7 @@ from nanogrid.backends.aws.registry import AwsRegistry
 from nanogrid.backends.aws.result_bus import AwsResultBus
 from nanogrid.backends.aws.run_store import AwsRunStore
 from nanogrid.backends.aws.settings import AwsSettings
+from nanogrid.backends.aws.slots import Slots
 from nanogrid.backends.aws.sqs import Queue
 from nanogrid.backends.aws.subscriptions import Subscriptions
 from nanogrid.backends.aws.task_queue import AwsTaskQueue
@@ -97,6 +98,7 @@ async def open_aws(
             envelopes,
             fares,
             Backlog(services.tasks, clock, most=settings.max_backlog),
+            Slots(services.redis, settings.runs_table, lasts_s=settings.lease_s, settle_s=settings.settle_s),
             clock,
             settings.lease_s,
         )

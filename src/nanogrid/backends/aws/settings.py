@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from nanogrid.backends.aws.slots import SETTLE_S
 from nanogrid.errors import ConfigError
 
 _VARIABLES = {
@@ -36,6 +37,8 @@ class AwsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     lease_s: float = 30.0
     #: Most tasks that may wait; more are refused with 429.
     max_backlog: int = 100_000
+    #: How long no run of a limited function begins after Redis has lost its memory, in seconds.
+    settle_s: float = SETTLE_S
     #: Where an emulator listens; empty for AWS itself.
     endpoint_url: str = ""
 

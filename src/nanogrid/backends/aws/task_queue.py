@@ -16,8 +16,10 @@ from nanogrid.backends.aws.backlog import Backlog
 from nanogrid.backends.aws.envelope import Envelopes
 from nanogrid.backends.aws.fares import Fares
 from nanogrid.backends.aws.intake import Fetched, Intake
+from nanogrid.backends.aws.slots import Slots
 from nanogrid.backends.aws.sqs import LONGEST_DELAY_S, Queue
-from nanogrid.backends.lanes import Lanes, QueuedTask
+from nanogrid.backends.aws.turns import Turns
+from nanogrid.backends.lanes import QueuedTask
 from nanogrid.clock import Clock
 from nanogrid.errors import LeaseLost, PlatformError
 from nanogrid.model import Depth, Lease, Standing, Task
@@ -30,6 +32,8 @@ _PARKED = 100
 _PARKED_PAUSE_S = 5.0
 _LAST_PARKED_PAUSE_S = 900.0
 _DOUBLINGS = 8
+#: How long what waits for a slot waits until the next look whether another worker gave one back, in seconds.
+_ASK_AGAIN_S = 0.25
 #: How long a `receive` waits for what an abandoned one may just be getting, in seconds.
 _ABANDONED_S = 5.0
 #: A lease ends here before it ends at SQS: its share of the whole, and how many seconds at most.
@@ -38,10 +42,9 @@ _MOST_MARGIN_S = 1.0
 
 
 class AwsTaskQueue(TaskQueue):
-    """Fair among functions as SQS' fair queues are; a function's limit holds in each process.
+    """Fair among functions as SQS' fair queues are; limits hold over all workers, see `Turns`.
 
-    Other processes' leases are not counted against a function's limit. What is fetched and may not run yet is kept
-    here, its message held by `keep`.
+    What is fetched and may not run yet is kept here, its message held by `keep`.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class AwsTaskQueue(TaskQueue):
         envelopes: Envelopes,
         fares: Fares,
         backlog: Backlog,
+        slots: Slots,
         clock: Clock,
         lease_s: float,
     ) -> None:
@@ -63,7 +67,7 @@ class AwsTaskQueue(TaskQueue):
         self._clock = clock
         self._lease_s = lease_s
         self._margin_s = min(_MOST_MARGIN_S, lease_s * _MARGIN)
-        self._lanes = Lanes()
+        self._turns = Turns(slots, clock, self._tell)
         #: By receipt: fetched and not handed out; handed out; and the handles of both.
         self._waiting: dict[str, QueuedTask] = {}
         self._leases: dict[str, QueuedTask] = {}
@@ -96,6 +100,7 @@ class AwsTaskQueue(TaskQueue):
         deadline = self._clock.monotonic() + wait_s
         abandoned = bool(self._fetches) and not self._receivers
         self._receivers += 1
+        self._turns.want(limit)
         try:
             while True:
                 await self._fill(limit, deadline, abandoned=abandoned)
@@ -104,6 +109,7 @@ class AwsTaskQueue(TaskQueue):
                 if leases or self._clock.monotonic() >= deadline:
                     return leases
         finally:
+            self._turns.want(-limit)
             self._receivers -= 1
             self._received_at = self._clock.monotonic()
 
@@ -143,6 +149,11 @@ class AwsTaskQueue(TaskQueue):
 
     async def keep(self) -> None:
         """Hold what waits here, or give it back where nobody has asked for tasks lately. Runs until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._turns.run())
+            group.create_task(self._keep_waiting())
+
+    async def _keep_waiting(self) -> None:
         while True:
             await self._clock.sleep(self._lease_s / 3)
             idle = not self._receivers and self._clock.monotonic() - self._received_at > self._lease_s / 3
@@ -155,11 +166,14 @@ class AwsTaskQueue(TaskQueue):
             fetch.cancel()
         await asyncio.gather(*self._fetches, return_exceptions=True)
         await asyncio.gather(*(self._give_back(entry) for entry in list(self._waiting.values())), *self._chores)
+        await self._turns.close()
         await self._queue.flush()
 
     async def _fill(self, limit: int, deadline: float, *, abandoned: bool) -> None:
         """Return when there may be tasks to take, or when there are none to be had in time."""
-        if self._lanes.ready:
+        if not self._turns.ready:
+            await self._turns.ask()
+        if self._turns.ready:
             return
         rest = deadline - self._clock.monotonic()
         full = await (self._fetch_now(limit, abandoned=abandoned) if rest <= 0 else self._fetch_or_news(limit, rest))
@@ -179,7 +193,7 @@ class AwsTaskQueue(TaskQueue):
         if self._news is None or self._news.done():
             self._news = asyncio.get_running_loop().create_future()
         # SQS may answer late; who waits goes by his own clock.
-        over = asyncio.create_task(self._over(wait_s))
+        over = asyncio.create_task(self._over(min(wait_s, _ASK_AGAIN_S) if self._turns.hopeful else wait_s))
         try:
             awaited: set[asyncio.Future[bool]] = {*self._fetches, self._news, over}
             done, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
@@ -214,6 +228,7 @@ class AwsTaskQueue(TaskQueue):
         fetched = await self._intake.fetch(limit=limit, wait_s=wait_s, lease_s=self._lease_s)
         for one in fetched:
             self._admit(one)
+        await self._turns.ask()
         return len(fetched) == limit
 
     def _admit(self, fetched: Fetched) -> None:
@@ -221,16 +236,16 @@ class AwsTaskQueue(TaskQueue):
         entry.receipt = f"{self._receipt_prefix}-{next(self._numbers)}"
         self._waiting[entry.receipt] = entry
         self._handles[entry.receipt] = fetched.handle
-        self._lanes.put(entry)
+        self._turns.put(entry)
 
     def _take(self, limit: int) -> list[Lease]:
         now = self._clock.monotonic()
         self._drop_expired(now)
         leases: list[Lease] = []
-        while len(leases) < limit and (entry := self._lanes.take()) is not None:
+        while len(leases) < limit and (entry := self._turns.take()) is not None:
             if self._waiting.pop(entry.receipt, None) is None or not self._lasts(entry, now):
                 self._handles.pop(entry.receipt, None)
-                self._lanes.let_go(entry)
+                self._turns.let_go(entry)
                 continue
             self._leases[entry.receipt] = entry
             leases.append(Lease(task=entry.task, receipt=entry.receipt, attempt=entry.attempt, failures=entry.failures))
@@ -259,10 +274,15 @@ class AwsTaskQueue(TaskQueue):
     def _forget(self, entry: QueuedTask) -> str:
         """The task is not leased any more; the handle that its message had."""
         if self._leases.pop(entry.receipt, None) is not None:
-            self._lanes.let_go(entry)
-        if self._lanes.ready and self._news is not None and not self._news.done():
-            self._news.set_result(False)
+            self._turns.let_go(entry)
+        if self._turns.ready:
+            self._tell()
         return self._handles.pop(entry.receipt, "")
+
+    def _tell(self) -> None:
+        """There may be something to take: wake who waits for it."""
+        if self._news is not None and not self._news.done():
+            self._news.set_result(False)
 
     async def _hold(self, entry: QueuedTask) -> None:
         if entry.receipt not in self._waiting:
@@ -275,6 +295,7 @@ class AwsTaskQueue(TaskQueue):
     async def _give_back(self, entry: QueuedTask, *, delay_s: float = 0.0) -> None:
         if self._waiting.pop(entry.receipt, None) is None:
             return
+        self._turns.drop(entry)
         handle = self._handles.pop(entry.receipt)
         # Where this fails the message comes back by itself, one failure later.
         with suppress(PlatformError):
