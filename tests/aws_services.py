@@ -110,7 +110,7 @@ class AwsServices:
 
     @contextmanager
     def stack(self, **settings: object) -> Iterator[AwsSettings]:
-        """Tables, queues and a bucket of one's own."""
+        """Tables, queues, a bucket and a key of one's own."""
         number = next(_numbers)
         dynamo, sqs, s3 = (self.client(name) for name in ("dynamodb", "sqs", "s3"))
         tables = {f"{table.name}-{number}": table for table in (FUNCTIONS, RUNS)}
@@ -132,6 +132,7 @@ class AwsServices:
             "queue_url": tasks,
             "dead_letter_queue_url": dead,
             "redis_url": self.redis.url,
+            "vault_key": self.client("kms").create_key()["KeyMetadata"]["KeyId"],
         }
         try:
             yield AwsSettings(**(values | settings))

@@ -1,16 +1,18 @@
 """What functions must know and nobody may read: sealed at rest, handed to sandboxes, never shown again."""
 
+import asyncio
 import base64
 from collections import Counter
 from datetime import datetime
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from nanogrid.clock import Clock
-from nanogrid.errors import InvalidField, SecretNotFound, VaultLocked
-from nanogrid.model import Function, Record
+from nanogrid.errors import InvalidField, RevisionConflict, SecretNotFound, VaultLocked
+from nanogrid.model import Function, Record, StoredRecord
 from nanogrid.ports import Page, RecordStore, Vault
+from nanogrid.ports.listing import all_records
 
 _KIND = "secret"
 
@@ -34,20 +36,6 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(_Sealed)
 
 
-class NoVault(Vault):
-    """What a grid has that keeps no secrets."""
-
-    async def seal(self, value: bytes, *, bound_to: str) -> bytes:
-        """Raises `VaultLocked`."""
-        raise VaultLocked(
-            "this grid has no vault, so that it keeps no secrets.", hint="Use `--env` for what may be read."
-        )
-
-    async def unseal(self, sealed: bytes, *, bound_to: str) -> bytes:
-        """Raises `VaultLocked`."""
-        return await self.seal(sealed, bound_to=bound_to)
-
-
 class SecretStore:
     """Keeps each tenant's secrets by name."""
 
@@ -57,9 +45,17 @@ class SecretStore:
         self._vault = vault
         self._clock = clock
         self._changes: Counter[str] = Counter()
+        #: The revision of each secret that was last looked at, None for none: what others change shows by it.
+        self._seen: dict[str, str | None] = {}
+        # What was sealed under the old key must be stored before a rotation looks for it, or be sealed after.
+        self._sealing = asyncio.Lock()
 
     async def put(self, name: str, value: str, *, tenant: str) -> Secret:
-        """Keep the value under the name, in place of an earlier one. Raises `RevisionConflict`."""
+        """Keep the value under the name, in place of an earlier one; after a rotation. Raises `RevisionConflict`."""
+        async with self._sealing:
+            return await self._put(name, value, tenant)
+
+    async def _put(self, name: str, value: str, tenant: str) -> Secret:
         place, now = _place(tenant, name), self._clock.now()
         known = await self._record_store.get(_KIND, place)
         sealed = await self._vault.seal(value.encode(), bound_to=place)
@@ -99,9 +95,57 @@ class SecretStore:
         """The variables that the function's settings name secrets for. Raises `SecretNotFound`, `VaultLocked`."""
         return {variable: await self._value(name, function.tenant) for variable, name in function.secrets.items()}
 
+    async def look_for_changes(self, function: Function) -> None:
+        """Notice what other processes have changed of the function's secrets; see `changes`."""
+        places = [_place(function.tenant, name) for name in function.secrets.values()]
+        records = await asyncio.gather(*(self._record_store.get(_KIND, place) for place in places))
+        for place, record in zip(places, records, strict=True):
+            revision = record.revision if record else None
+            if self._seen.setdefault(place, revision) != revision:
+                self._seen[place] = revision
+                self._changes[function.tenant] += 1
+
     def changes(self, tenant: str) -> int:
-        """How often this process has changed secrets of the tenant: what was read before is old."""
+        """How often secrets of the tenant have changed, as far as known here: what was read before is old."""
         return self._changes[tenant]
+
+    async def rotate(self) -> int:
+        """Seal all secrets, of every tenant, under a new key; how many there are.
+
+        Interrupted anywhere, all of them still open, and another call goes on. Raises `VaultLocked` where one does not
+        open: until it is set again or deleted, the old key is kept.
+        """
+        async with self._sealing:
+            await self._vault.renew_key()
+            count = 0
+            async for record in all_records(self._record_store, _KIND):
+                await self._reseal(record)
+                count += 1
+            await self._vault.forget_old_keys()
+        return count
+
+    async def locked(self) -> list[str]:
+        """Which secrets the vault does not open, each as `tenant/name`: their key is lost, or is another one's."""
+        records = [record async for record in all_records(self._record_store, _KIND)]
+        return [record.name for record in records if not await self._opens(record)]
+
+    async def _reseal(self, record: StoredRecord) -> None:
+        secret = _decoder.decode(record.value)
+        sealed = await self._vault.reseal(base64.b64decode(secret.sealed), bound_to=record.name)
+        kept = structs.replace(secret, sealed=base64.b64encode(sealed).decode())
+        try:
+            await self._record_store.put(_KIND, record.name, Raw(_encoder.encode(kept)), revision=record.revision)
+        except RevisionConflict:
+            # Set again or deleted meanwhile, by another process: only a vault has those that keeps its keys elsewhere.
+            return
+
+    async def _opens(self, record: StoredRecord) -> bool:
+        sealed = base64.b64decode(_decoder.decode(record.value).sealed)
+        try:
+            await self._vault.unseal(sealed, bound_to=record.name)
+        except VaultLocked:
+            return False
+        return True
 
     async def _value(self, name: str, tenant: str) -> str:
         place = _place(tenant, name)

@@ -17,7 +17,7 @@ from nanogrid.clock import Clock
 from nanogrid.config import Config
 from nanogrid.gateway.server import Server
 from nanogrid.observe import Metrics, make_log
-from nanogrid.secret_store import NoVault, SecretStore
+from nanogrid.secret_store import SecretStore
 from working import CallingPool
 
 TOKEN = "chaos"
@@ -30,7 +30,7 @@ async def front_door(settings: AwsSettings, environ: dict[str, str], folder: Pat
     driver = FakeDriver()
     sandboxes = Sandboxes(driver=driver, pool=CallingPool(_nothing), kind="none", notes=[])
     async with open_aws(settings, clock, environ=environ) as backend:
-        secrets = SecretStore(backend.record_store, NoVault(), clock)
+        secrets = SecretStore(backend.record_store, backend.vault, clock)
         boxes = await wired(config, backend, sandboxes, clock, log, metrics, TOKEN, asyncio.Event(), secrets)
         server = Server(boxes.gateway, log, host="127.0.0.1", port=0)
         port = await server.start()

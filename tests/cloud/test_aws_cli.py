@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from nanogrid.api.auth import token_digest
 from nanogrid.cli.main import make_app
 from nanogrid.cloud.emulator import ACCOUNT, EmulatedAws
-from nanogrid.cloud.stack import STACK, TOKENS_PARAMETER, artifact_bucket, code_bucket
+from nanogrid.cloud.stack import STACK, TOKENS_PARAMETER, VAULT_KEY, artifact_bucket, code_bucket
 
 Run = Callable[..., Result]
 
@@ -57,6 +57,8 @@ def test_a_grid_is_made_found_unchanged_removed_and_taken_back_with_its_data(aws
     account("s3").put_object(Bucket=_bucket(aws), Key="code/x", Body=b"kept")
     again = run("deploy", "--yes")
     status = json.loads(run("status", "--json").stdout)
+    key = account("kms").describe_key(KeyId=VAULT_KEY)["KeyMetadata"]
+    renewed = account("kms").get_key_rotation_status(KeyId=key["KeyId"])["KeyRotationEnabled"]
     gone = run("destroy", "--yes")
     back = run("deploy", "--yes")
     shown = run("status")
@@ -75,6 +77,9 @@ def test_a_grid_is_made_found_unchanged_removed_and_taken_back_with_its_data(aws
     assert re.search(r"IMPORT_COMPLETE +CodeBucket$", back.stdout, re.MULTILINE)
     assert account("s3").get_object(Bucket=_bucket(aws), Key="code/x")["Body"].read() == b"kept"
     assert _digests(account("ssm")) == digests
+    assert renewed
+    assert "the vault's key" in gone.stdout
+    assert account("kms").describe_key(KeyId=VAULT_KEY)["KeyMetadata"]["KeyId"] == key["KeyId"]
     assert re.search(r"^stack +CREATE_COMPLETE", shown.stdout, re.MULTILINE)
 
 
@@ -82,6 +87,7 @@ def test_a_setting_changes_only_what_it_concerns_and_stays_and_a_new_token_takes
     old = _token(run("deploy", "--yes"))
     changed = run("deploy", "--yes", "--log-days", "7")
     renewed = run("deploy", "--yes", "--new-token")
+    key = account("kms").describe_key(KeyId=VAULT_KEY)["KeyMetadata"]["KeyId"]
     gone = run("destroy", "--yes", "--delete-data")
 
     assert re.search(r"^~ WorkerLogs ", changed.stdout, re.MULTILINE)
@@ -92,6 +98,8 @@ def test_a_setting_changes_only_what_it_concerns_and_stays_and_a_new_token_takes
     buckets = {one["Name"] for one in account("s3").list_buckets()["Buckets"]}
     assert not buckets & {_bucket(aws), artifact_bucket(ACCOUNT, aws.region)}
     assert account("dynamodb").list_tables()["TableNames"] == []
+    assert account("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    assert account("kms").list_aliases()["Aliases"] == []
     assert run("destroy", "--yes", "--delete-data").stdout == f"There is no grid in {aws.region}.\n"
 
 

@@ -64,4 +64,4 @@ def test_the_prices_are_those_of_the_estimate():
     for line in lines:
         if line.what not in ("logs and alarms", "SQS", "S3"):
             assert f"| {line.what} | {line.dollars:.2f} | {line.assumption} |" in PAGE
-    assert len(lines) == 10
+    assert len(lines) == 11

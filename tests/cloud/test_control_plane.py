@@ -191,6 +191,22 @@ async def test_the_bucket_takes_no_other_bytes_than_were_announced(cloud: Cloud)
     assert (made.status_code, made.json()["code"]) == (422, "upload_not_found")
 
 
+async def test_a_secret_is_sealed_by_kms_listed_sealed_anew_and_never_shown(cloud: Cloud):
+    async with cloud.client() as client:
+        kept = await client.put("/secrets/payment-key", json={"value": "sk_live_0123456789"})
+        used = await client.post("/functions", json=HELLO | {"name": "pays", "secrets": {"KEY": "payment-key"}})
+        rotated = await client.post("/vault/rotate")
+        listed = await client.get("/secrets")
+        deleted = await client.delete("/secrets/payment-key")
+
+    assert kept.status_code == 200, kept.text
+    assert used.json()["secrets"] == {"KEY": "payment-key"}
+    assert rotated.json() == {"secrets": 1}
+    assert listed.json()["items"] == [kept.json()]
+    assert "sk_live" not in kept.text + used.text + rotated.text + listed.text
+    assert deleted.status_code == 204
+
+
 async def test_a_run_that_nobody_takes_in_time_is_a_202_with_its_address(cloud: Cloud):
     async with cloud.client() as client:
         await client.post("/functions", json=HELLO | {"name": "waits"})

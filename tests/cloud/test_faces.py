@@ -193,6 +193,7 @@ CASES = [
     Case("PUT", "/secrets/password", {"value": ""}),
     Case("PUT", "/secrets/1", {"value": "x"}),
     Case("GET", "/secrets"),
+    Case("POST", "/vault/rotate"),
     Case("PUT", "/functions/hello", {"secrets": {"PASSWORD": "absent"}}),
     Case("DELETE", "/secrets/password"),
     Case("DELETE", "/secrets/password"),

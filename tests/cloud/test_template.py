@@ -7,8 +7,8 @@ import pytest
 
 from nanogrid.backends.aws import tables
 from nanogrid.cloud.control_plane.assignment import DISPATCHER, RESOURCE_MANAGER, route_keys
-from nanogrid.cloud.stack import code_bucket, template, template_for
-from stack_template import RESOURCES, listed, may, of_type, properties, statements
+from nanogrid.cloud.stack import VAULT_KEY, code_bucket, template, template_for
+from stack_template import RESOURCES, listed, may, of_type, parsed, properties, statements
 
 _FUNCTIONS = ["FunctionsTable.Arn"]
 _RUNS = ["RunsTable.Arn"]
@@ -16,6 +16,8 @@ _GROUP = (
     "arn:${AWS::Partition}:autoscaling:${AWS::Region}:${AWS::AccountId}:autoScalingGroup:*"
     ":autoScalingGroupName/nanogrid-worker-asg"
 )
+#: Narrowed down to one key by its alias, see `test_only_the_vaults_key_serves_and_only_for_secrets`.
+_KEYS = "arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*"
 _PAYLOADS = ["${CodeBucket.Arn}/payloads/*"]
 
 
@@ -328,6 +330,7 @@ WORKER_MAY: dict[str, list[str]] = {
     "s3:GetObject": ["${CodeBucket.Arn}/*", "arn:${AWS::Partition}:s3:::${ArtifactBucket}/worker/*"],
     "s3:PutObject": _PAYLOADS,
     "s3:DeleteObject": _PAYLOADS,
+    "kms:Decrypt": [_KEYS],
     "logs:CreateLogStream": ["WorkerLogs.Arn"],
     "logs:PutLogEvents": ["WorkerLogs.Arn"],
     "logs:DescribeLogStreams": ["WorkerLogs.Arn"],
@@ -355,7 +358,8 @@ def test_a_leaked_credential_of_a_worker_can_do_this_and_nothing_else():
         "ec2:RunInstances",
         "lambda:InvokeFunction",
         "sqs:PurgeQueue",
-        "kms:Decrypt",
+        "kms:Encrypt",
+        "kms:ReEncryptFrom",
     ],
 )
 def test_no_worker_may(action):
@@ -379,6 +383,39 @@ def test_the_dispatcher_may_change_no_function_and_read_no_code():
 def test_the_resource_manager_may_run_nothing():
     assert may("ResourceManagerRole", "sqs:SendMessage") == []
     assert may("ResourceManagerRole", "dynamodb:UpdateItem") == ["FunctionsTable.Arn", "${FunctionsTable.Arn}/index/*"]
+
+
+@pytest.mark.parametrize(
+    ("role", "actions"),
+    [
+        ("WorkerRole", {"kms:Decrypt"}),
+        ("ResourceManagerRole", {"kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo"}),
+        ("DispatcherRole", set()),
+    ],
+)
+def test_workers_open_secrets_the_resource_manager_seals_them_and_neither_can_do_both(role, actions):
+    found = {action for one in statements(role) for action in listed(one["Action"]) if action.startswith("kms:")}
+
+    assert found == actions
+
+
+@pytest.mark.parametrize(("role", "sid"), [("WorkerRole", "OpenSecrets"), ("ResourceManagerRole", "SealSecrets")])
+def test_only_the_vaults_key_serves_and_only_for_secrets(role, sid):
+    (statement,) = [one for one in statements(role) if one["Sid"] == sid]
+
+    assert statement["Condition"] == {
+        "ForAnyValue:StringEquals": {"kms:ResourceAliases": {"Ref": "VaultKey"}},
+        "StringLike": {"kms:EncryptionContext:nanogrid-secret": "?*"},
+    }
+    assert parsed()["Parameters"]["VaultKey"]["Default"] == VAULT_KEY
+
+
+def test_a_worker_is_told_the_same_key_as_the_lambdas():
+    script = properties("WorkerLaunchTemplate")["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Sub"][0]
+    told = properties("ResourceManager")["Environment"]["Variables"]["NANOGRID_VAULT_KEY"]
+
+    assert "NANOGRID_VAULT_KEY=${VaultKey}\n" in script
+    assert told == {"Ref": "VaultKey"}
 
 
 def test_no_policy_has_a_star_that_aws_lets_one_avoid():

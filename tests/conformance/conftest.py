@@ -27,6 +27,7 @@ from nanogrid.ports import (
     RunStore,
     TaskQueue,
     Uploads,
+    Vault,
 )
 
 LEASE_S = 30.0
@@ -46,6 +47,7 @@ class Backend(Protocol):
     result_bus: ResultBus
     log_feed: LogFeed
     record_store: RecordStore
+    vault: Vault
 
 
 class Bench(ABC):

@@ -14,27 +14,12 @@ from typer.testing import CliRunner
 from flow_steps import deploy, http, run
 from gateway_harness import serving
 from grid import started_grid
-from nanogrid.backends.local import open_local
 from nanogrid.backends.local.vault import LocalVault
 from nanogrid.cli.main import make_app
-from nanogrid.clock import Clock
 from nanogrid.errors import VaultLocked
 from nanogrid.sandbox.masking import Mask
 from nanogrid.sandbox.secret_driver import _MaskedSink
-from nanogrid.secret_store import NoVault, SecretStore
-
-SECRET = "sk_live_0123456789"
-TELLING = """
-import os, sys
-def handler(event, context):
-    secret = os.environ["KEY"]
-    print("whole", secret)
-    sys.stdout.write(secret[:7]); sys.stdout.flush(); print(secret[7:])
-    if event == "fail":
-        raise ValueError("cannot use " + secret)
-    return secret == event
-"""
-
+from secret_steps import SECRET, TELLING, a_function_knows_its_secret
 
 # The vault
 
@@ -67,14 +52,43 @@ async def test_without_its_key_nothing_opens_and_no_new_key_is_made(tmp_path):
     assert (tmp_path / "vault.key").read_bytes() == b"no key"
 
 
-async def test_a_grid_without_a_vault_keeps_no_secret_and_says_so(tmp_path):
-    async with open_local(tmp_path, Clock()) as backend:
-        store = SecretStore(backend.record_store, NoVault(), Clock())
-        with pytest.raises(VaultLocked, match="no vault"):
-            await store.put("key", "value", tenant="default")
-        kept = await store.list_secrets(tenant="default", limit=10, cursor=None)
+async def test_while_a_rotation_is_under_way_two_keys_are_kept_and_afterwards_the_new_one_alone(tmp_path):
+    path = tmp_path / "vault.key"
+    vault = LocalVault(path)
+    sealed = await vault.seal(b"value", bound_to="a")
+    old = path.read_bytes()
+    await vault.renew_key()
+    during = path.read_bytes()
+    # Who dies here comes back, finds two keys, and goes on with the same.
+    vault = LocalVault(path)
+    await vault.renew_key()
+    again = path.read_bytes()
+    resealed = await vault.reseal(sealed, bound_to="a")
+    await vault.forget_old_keys()
+    after = path.read_bytes()
+    opened = await LocalVault(path).unseal(resealed, bound_to="a")
+    with pytest.raises(VaultLocked):
+        await vault.unseal(sealed, bound_to="a")
 
-    assert kept.items == []
+    assert during == again
+    assert during[32:] == old
+    assert after == during[:32] != old
+    assert opened == b"value"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["vault.key"]
+
+
+async def test_a_new_key_that_is_not_on_disk_seals_nothing(tmp_path):
+    path = tmp_path / "vault.key"
+    vault = LocalVault(path)
+    await vault.seal(b"value", bound_to="a")
+    # In the place of the file that is to be written.
+    path.with_suffix(".new").mkdir()
+    with pytest.raises(VaultLocked, match="cannot be used"):
+        await vault.renew_key()
+    sealed = await vault.seal(b"value", bound_to="a")
+
+    assert await LocalVault(path).unseal(sealed, bound_to="a") == b"value"
 
 
 # The API
@@ -136,22 +150,40 @@ async def test_an_impossible_secret_is_a_422_that_names_the_field(method, path, 
 
 async def test_a_function_knows_its_secret_and_whatever_it_writes_does_not_show_it():
     async with started_grid() as grid, http(grid) as client:
+        await a_function_knows_its_secret(client)
+
+
+# A rotation
+
+
+async def test_the_owner_rotates_the_key_and_functions_know_their_secrets_as_before():
+    async with started_grid() as grid, http(grid) as client:
         await client.put("/secrets/key", json={"value": SECRET})
         await deploy(client, "telling", TELLING, secrets={"KEY": "key"})
-        knows = (await run(client, "telling", SECRET)).json()
-        failed = (await run(client, "telling", "fail")).json()
-        await client.put("/secrets/key", json={"value": "another value"})
-        changed = (await run(client, "telling", "another value")).json()
-        await client.delete("/secrets/key")
-        gone = (await run(client, "telling", "another value")).json()
-        lines = (await client.get("/functions/telling/logs")).text
+        old = (grid.data / "vault.key").read_bytes()
+        rotated = await client.post("/vault/rotate")
+        new = (grid.data / "vault.key").read_bytes()
+        await grid.stop()
+        await grid.start()
+        async with http(grid) as again:
+            knows = (await run(again, "telling", SECRET)).json()
 
+    assert (rotated.status_code, rotated.json()) == (200, {"secrets": 1})
+    assert len(old) == len(new) == 32
+    assert old != new
     assert knows["output"] is True
-    assert knows["logs"]["text"] == "whole ***\n***\n"
-    assert failed["error"]["message"] == "cannot use ***"
-    assert changed["output"] is True
-    assert (gone["error"]["kind"], gone["error"]["type"]) == ("init_failed", "SecretNotFound")
-    assert SECRET not in json.dumps([knows, failed, gone]) + lines
+
+
+async def test_only_the_grids_owner_rotates_the_key():
+    async with serving() as (grid, client):
+        _, friend = await grid.key_ring.create("friend", tenant="acme", scopes=["admin"])
+        _, deployer = await grid.key_ring.create("ci", tenant="default", scopes=["deploy"])
+        answers = [
+            await client.post("/vault/rotate", headers={"authorization": f"Bearer {token}"})
+            for token in (friend, deployer)
+        ]
+
+    assert [(one.status_code, one.json()["code"]) for one in answers] == [(403, "scope_missing")] * 2
 
 
 # Masking
@@ -209,3 +241,15 @@ def test_secrets_are_listed_by_name_and_deleted():
 
     assert listed.stdout.splitlines()[1].startswith("key")
     assert deleted.stdout == "Deleted key.\n"
+
+
+def test_a_rotation_says_how_many_secrets_are_sealed_anew():
+    grid = FakeGrid()
+    app = make_app(environ={}, connect=grid.blocking)
+    grid.answers += [httpx.Response(200, json={"secrets": 1}), httpx.Response(200, json={"secrets": 3})]
+
+    done = CliRunner().invoke(app, ["secrets", "rotate"])
+    counted = CliRunner().invoke(app, ["secrets", "rotate", "--json"])
+
+    assert done.stdout == "Sealed 1 secret under a new key.\n"
+    assert json.loads(counted.stdout) == {"secrets": 3}

@@ -11,6 +11,7 @@ from nanogrid.api.records import (
     QuotaReport,
     SecretChange,
     TenantQuery,
+    VaultRotated,
 )
 from nanogrid.api.route import Route
 from nanogrid.api.scopes import SMALL_BODY
@@ -111,5 +112,14 @@ ACCESS_ROUTES: tuple[Route, ...] = (
         scopes=scopes.DEPLOY,
         statuses=(204,),
         refusals=(errors.SecretNotFound,),
+    ),
+    Route(
+        method="POST",
+        path="/vault/rotate",
+        operation_id="rotateVault",
+        summary="Seal all secrets under a new key; the grid's owner only",
+        handler=secrets.rotate_vault,
+        answer=VaultRotated,
+        refusals=(errors.VaultLocked,),
     ),
 )

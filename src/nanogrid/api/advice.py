@@ -195,8 +195,9 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
         "grid's log.",
     ),
     errors.VaultLocked: Advice(
-        "The key that opens secrets is not there, or belongs to another database.",
-        "Restore `vault.key` of the data folder from the backup that the database is from, or set the secrets again.",
+        "The key that opens secrets is not there, or belongs to another database; on AWS, KMS refuses to use it.",
+        "Restore `vault.key` of the data folder from the backup that the database is from, or set the secrets again. "
+        "On AWS look at the key `alias/nanogrid-vault` in KMS: it may be disabled, or about to be deleted.",
     ),
     errors.LeaseLost: Advice(
         "A worker held a task longer than its lease without a sign of life; the task belongs to another one by now.",

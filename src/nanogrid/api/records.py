@@ -165,6 +165,13 @@ class SecretChange(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     ]
 
 
+class VaultRotated(Record, frozen=True, kw_only=True):
+    """What a rotation of the vault's key came to."""
+
+    #: How many secrets, of all tenants, are sealed anew.
+    secrets: int
+
+
 class AliasChange(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an alias means from now on."""
 

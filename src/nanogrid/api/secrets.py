@@ -2,10 +2,11 @@
 
 from nanogrid.api.message import Answer, Request, json_answer
 from nanogrid.api.reading import read_json, read_query
-from nanogrid.api.records import PageQuery, SecretChange
+from nanogrid.api.records import PageQuery, SecretChange, VaultRotated
 from nanogrid.api.services import Services
-from nanogrid.errors import InvalidField, SecretNotFound
+from nanogrid.errors import InvalidField, ScopeMissing, SecretNotFound
 from nanogrid.identifiers import is_function_name
+from nanogrid.model import DEFAULT_TENANT
 
 
 async def put_secret(request: Request, services: Services) -> Answer:
@@ -35,3 +36,13 @@ async def delete_secret(request: Request, services: Services) -> Answer:
         raise SecretNotFound(f"there is no secret {name[:80]!r}.", hint="GET /secrets lists them.")
     await services.secret_store.delete(name, tenant=request.tenant)
     return Answer(status=204)
+
+
+async def rotate_vault(request: Request, services: Services) -> Answer:
+    """Seal all secrets under a new key."""
+    if request.tenant != DEFAULT_TENANT:
+        raise ScopeMissing(
+            "the vault's key is rotated by the grid's owner.",
+            hint=f"It needs an admin key of the tenant {DEFAULT_TENANT!r}.",
+        )
+    return json_answer(VaultRotated(secrets=await services.secret_store.rotate()))

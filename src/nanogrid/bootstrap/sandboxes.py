@@ -69,15 +69,14 @@ async def open_sandboxes(
     clock: Clock,
     log: Log,
     metrics: Metrics,
-    secret_store: SecretStore | None = None,
+    secret_store: SecretStore,
 ) -> AsyncIterator[Sandboxes]:
     """Driver, code cache and pool of the kind that the settings name."""
     kind = "bubblewrap" if config.sandbox == "auto" else config.sandbox
     ground = await asyncio.to_thread(_ground(kind), config, clock)
     cache = CodeCache(code_store, ground.code, clock, limit_bytes=_CODE_CACHE_BYTES)
-    driver = ground.make_driver(lambda cell: Guard(cell, clock, cache.path))
-    if secret_store is not None:
-        driver = SecretDriver(driver, secret_store)
+    inner = ground.make_driver(lambda cell: Guard(cell, clock, cache.path))
+    driver = SecretDriver(inner, secret_store)
     try:
         await driver.start()
         await cache.start()
@@ -94,7 +93,7 @@ async def open_sandboxes(
         )
         await pool.start()
         try:
-            notes = [*ground.notes, *_notes(driver)]
+            notes = [*ground.notes, *_notes(inner)]
             yield Sandboxes(driver=driver, pool=pool, kind=kind, notes=notes, expect_code=cache.expect)
         finally:
             await pool.close()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
+from msgspec import structs
 from prometheus_client import generate_latest
 
 from nanogrid.backends.aws import AwsBackend, AwsSettings, open_aws
@@ -25,6 +26,8 @@ from nanogrid.errors import ConfigError, PlatformError
 from nanogrid.model import Record
 from nanogrid.observe import Log, Metrics, make_log
 from nanogrid.ports import TaskQueue
+from nanogrid.sandbox.secret_pool import SecretPool
+from nanogrid.secret_store import SecretStore
 from nanogrid.worker import Worker
 
 #: What the queue has to answer in for the worker to be called ready, in seconds.
@@ -59,7 +62,7 @@ async def serve_worker(
     async with (
         open_tracing(config, clock, log) as tracing,
         open_aws(aws, clock) as backend,
-        open_sandboxes(config, backend.code_store, clock, log, metrics) as sandboxes,
+        _sandboxes(config, backend, clock, log, metrics) as sandboxes,
         open_instance(place, clock, log, environ=os.environ) as instance,
     ):
         worker = _worker(config, *tracing.around(backend, sandboxes), clock, log, metrics)
@@ -80,6 +83,16 @@ async def serve_worker(
             log.info("worker.started", slots=config.max_running, sandbox=sandboxes.kind, health_port=port)
             notifier.ready("takes tasks")
             await attendance.run()
+
+
+@asynccontextmanager
+async def _sandboxes(
+    config: Config, backend: AwsBackend, clock: Clock, log: Log, metrics: Metrics
+) -> AsyncIterator[Sandboxes]:
+    """Sandboxes that know secrets, which the resource manager changes at any time."""
+    secret_store = SecretStore(backend.record_store, backend.vault, clock)
+    async with open_sandboxes(config, backend.code_store, clock, log, metrics, secret_store) as sandboxes:
+        yield structs.replace(sandboxes, pool=SecretPool(sandboxes.pool, secret_store))
 
 
 def _worker(

@@ -68,6 +68,7 @@ _COMMANDS: list[tuple[str, Callable[..., None], str]] = [
     ("secrets set", secrets.set_secret, "Functions"),
     ("secrets list", secrets.list_secrets, "Functions"),
     ("secrets rm", secrets.remove, "Functions"),
+    ("secrets rotate", secrets.rotate, "Functions"),
     ("keys create", keys.create, "Keys"),
     ("keys list", keys.list_keys, "Keys"),
     ("keys revoke", keys.revoke, "Keys"),

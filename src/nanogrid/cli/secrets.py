@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nanogrid.cli.render import ago, print_json, print_table
+from nanogrid.cli.render import ago, counted, print_json, print_table
 from nanogrid.cli.session import session_of
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -47,3 +47,18 @@ def remove(
         for name in names:
             client.delete_secret(name)
             session.out.print(f"Deleted {name}.")
+
+
+def rotate(context: typer.Context, as_json: _Json = False) -> None:
+    """Seal all secrets anew under a new key, which takes the old one's place. The grid's owner only.
+
+    Interrupted half-way nothing is lost: every secret still opens, and the next rotation goes on.
+    """
+    session = session_of(context)
+    with session.client() as client:
+        count = client.rotate_vault()
+    if as_json:
+        print_json({"secrets": count})
+    else:
+        session.out.print(f"Sealed {counted(count, 'secret')} under a new key.")
+        session.hint("Backups of before have the old key in them: keep them as long as you would keep the secrets.")

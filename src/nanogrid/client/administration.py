@@ -19,6 +19,7 @@ from nanogrid.client.records import (
     NewKey,
     QuotaInfo,
     SecretInfo,
+    VaultRotated,
 )
 from nanogrid.errors import InvalidField
 from nanogrid.model import Scope
@@ -109,6 +110,13 @@ class Administration:
     async def delete_secret(self, name: str) -> None:
         """Forget a secret. Raises `SecretNotFound`."""
         await self._channel.request("DELETE", f"/secrets/{_quoted(name)}")
+
+    async def rotate_vault(self) -> int:
+        """Seal all secrets, of every tenant, under a new key; how many. The grid's owner only.
+
+        May be called again where it was interrupted: nothing is lost. Raises `ScopeMissing`, `ServerError`.
+        """
+        return decoded(await self._channel.request("POST", "/vault/rotate"), VaultRotated).secrets
 
     async def create_key(
         self,

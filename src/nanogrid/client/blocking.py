@@ -191,6 +191,7 @@ class Client:
     set_secret = _waiting(AsyncClient.set_secret)
     secrets = _iterating(AsyncClient.secrets)
     delete_secret = _waiting(AsyncClient.delete_secret)
+    rotate_vault = _waiting(AsyncClient.rotate_vault)
     create_key = _waiting(AsyncClient.create_key)
     keys = _iterating(AsyncClient.keys)
     revoke_key = _waiting(AsyncClient.revoke_key)

@@ -165,6 +165,12 @@ class ExplanationInfo(Record, frozen=True, kw_only=True):
     unknown: list[str] = []
 
 
+class VaultRotated(Record, frozen=True, kw_only=True):
+    """What a rotation of the vault's key came to."""
+
+    secrets: int
+
+
 class SecretInfo(Record, frozen=True, kw_only=True):
     """A secret, without its value."""
 

@@ -6,6 +6,8 @@ from importlib import resources
 STACK = "nanogrid"
 DEFAULT_REGION = "ap-northeast-2"
 TOKENS_PARAMETER = "/nanogrid/tokens"
+#: What the vault's key is called in KMS; the template's `VaultKey`.
+VAULT_KEY = "alias/nanogrid-vault"
 TABLES = ("NanoGridFunctions", "NanoGridRuns")
 #: What the template says before a name is written in; AWS's documentation uses this account, and nobody else does.
 _EXAMPLE_BUCKET = "nanogrid-code-bucket-123456789012-ap-northeast-2"

@@ -270,6 +270,25 @@ class Vault(ABC):
     async def unseal(self, sealed: bytes, *, bound_to: str) -> bytes:
         """The value that was sealed. Raises `VaultLocked` where the key is away, or does not fit."""
 
+    @abstractmethod
+    async def renew_key(self) -> None:
+        """Seal under a new key from now on; what was sealed before opens as ever.
+
+        Until `forget_old_keys` a second call changes nothing: a rotation that was interrupted goes on with the same
+        key. Atomic, on disk when this returns. A vault whose keys others renew leaves that to them.
+        """
+
+    @abstractmethod
+    async def reseal(self, sealed: bytes, *, bound_to: str) -> bytes:
+        """What was sealed, sealed anew under the key of now. Raises `VaultLocked`."""
+
+    @abstractmethod
+    async def forget_old_keys(self) -> None:
+        """Open nothing any more but what is sealed under the key of now; to be called when all else is resealed.
+
+        Idempotent, atomic. A vault whose keys others keep leaves that to them.
+        """
+
 
 class TaskQueue(ABC):
     """Hands tasks to workers. A task is leased, not given: a lease not extended comes back.

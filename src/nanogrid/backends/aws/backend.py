@@ -34,6 +34,7 @@ from nanogrid.backends.aws.subscriptions import Subscriptions
 from nanogrid.backends.aws.task_queue import AwsTaskQueue
 from nanogrid.backends.aws.undertaker import Undertaker
 from nanogrid.backends.aws.uploads import AwsUploads
+from nanogrid.backends.aws.vault import AwsVault
 from nanogrid.clock import Clock
 from nanogrid.ports import (
     CodeStore,
@@ -45,6 +46,7 @@ from nanogrid.ports import (
     RunStore,
     TaskQueue,
     Uploads,
+    Vault,
 )
 
 #: Redis is near; who does not answer within this is away, in seconds.
@@ -65,6 +67,7 @@ class AwsBackend:
     result_bus: ResultBus
     log_feed: LogFeed
     record_store: RecordStore
+    vault: Vault
     #: Ends the runs that SQS gave up on. Workers run it; the control plane need not.
     undertaker: Undertaker
 
@@ -77,6 +80,7 @@ class _Services:
     tasks: Queue
     dead: Queue
     bucket: Bucket
+    kms: JsonService
     redis: Redis
 
 
@@ -121,6 +125,7 @@ async def open_aws(
             result_bus=result_bus,
             log_feed=log_feed,
             record_store=AwsRecordStore(dynamo, settings.functions_table),
+            vault=AwsVault(services.kms, settings.vault_key),
             undertaker=Undertaker(
                 services.tasks, services.dead, envelopes, fares, run_store, dead_letters, result_bus, clock
             ),
@@ -146,6 +151,7 @@ def _open_services(stack: AsyncExitStack, settings: AwsSettings, clock: Clock, e
         tasks=Queue(sqs, settings.queue_url),
         dead=Queue(sqs, settings.dead_letter_queue_url),
         bucket=_bucket(client, settings),
+        kms=JsonService(client.service("kms", _address(settings, "kms")), "TrentService", version="1.1"),
         redis=redis,
     )
 

@@ -130,13 +130,14 @@ class Service:
 class JsonService:
     """A service that takes operations as JSON."""
 
-    def __init__(self, service: Service, prefix: str) -> None:
-        """`prefix` goes before the operation in the target, such as `AmazonSQS`."""
+    def __init__(self, service: Service, prefix: str, *, version: str = "1.0") -> None:
+        """`prefix` goes before the operation in the target, such as `AmazonSQS`; `version` is of AWS's JSON."""
         self._service = service
         self._prefix = prefix
+        self._content_type = f"application/x-amz-json-{version}"
 
     async def call(self, operation: str, body: bytes, *, timeout_s: float = 10.0) -> bytes:
         """The answer's JSON. Raises as `Service.call`."""
-        headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"{self._prefix}.{operation}"}
+        headers = {"content-type": self._content_type, "x-amz-target": f"{self._prefix}.{operation}"}
         answer = await self._service.call(Call(operation, "POST", "/", headers, body, timeout_s=timeout_s))
         return answer.body

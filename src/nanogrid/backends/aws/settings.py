@@ -14,6 +14,7 @@ _VARIABLES = {
     "queue_url": "NANOGRID_QUEUE_URL",
     "dead_letter_queue_url": "NANOGRID_DEAD_LETTER_QUEUE_URL",
     "redis_url": "NANOGRID_REDIS_URL",
+    "vault_key": "NANOGRID_VAULT_KEY",
     "lease_s": "NANOGRID_LEASE_S",
     "max_backlog": "NANOGRID_MAX_BACKLOG",
     "region": "AWS_REGION",
@@ -33,6 +34,8 @@ class AwsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     dead_letter_queue_url: str
     #: `rediss://host:port`; `redis://` without TLS.
     redis_url: str
+    #: Id, ARN or alias of the KMS key that seals secrets; empty where the grid keeps none.
+    vault_key: str = ""
     #: How long a lease is held without a heartbeat, in seconds; SQS counts in whole ones.
     lease_s: float = 30.0
     #: Most tasks that may wait; more are refused with 429.

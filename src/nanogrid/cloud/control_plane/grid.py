@@ -26,7 +26,7 @@ from nanogrid.model import Principal
 from nanogrid.ports import TaskQueue
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
-from nanogrid.secret_store import NoVault, SecretStore
+from nanogrid.secret_store import SecretStore
 
 #: API Gateway gives up after 30 s; a wait that runs out before is a 202, and nothing is lost.
 MAX_WAIT_S = 25.0
@@ -77,7 +77,7 @@ def _services(backend: AwsBackend, clock: Clock, runtimes: list[str]) -> Service
         # The owners' tokens are not in the ring but beside it, see `_principals`: no token has an empty digest.
         key_ring=KeyRing(backend.record_store, clock, owner_digest=""),
         quotas=quotas,
-        secret_store=SecretStore(backend.record_store, NoVault(), clock),
+        secret_store=SecretStore(backend.record_store, backend.vault, clock),
         metrics_text=lambda: _metrics_text(backend.task_queue),
         ready=lambda: None,
         version=__version__,

@@ -11,8 +11,9 @@ from nanogrid.cloud.deployment.artifacts import Artifact, lambda_archive, worker
 from nanogrid.cloud.deployment.distributions import Target
 from nanogrid.cloud.deployment.stacks import Event, Pause, Plan, Stacks
 from nanogrid.cloud.deployment.token_store import TokenStore
+from nanogrid.cloud.deployment.vault_key import VaultKey
 from nanogrid.cloud.deployment.wheels import Fetch, fetch_wheels
-from nanogrid.cloud.stack import TOKENS_PARAMETER, template_for
+from nanogrid.cloud.stack import TOKENS_PARAMETER, VAULT_KEY, template_for
 from nanogrid.errors import ConfigError
 from nanogrid.model import Record
 
@@ -61,6 +62,7 @@ class Deployment:
         self._stacks = Stacks(account, pause)
         self._artifacts = ArtifactStore(account)
         self._tokens = TokenStore(account)
+        self._vault_key = VaultKey(account)
 
     def prepare(self, wanted: Wanted) -> Prepared:
         """Build the artifacts, and ask CloudFormation what would change. Raises `ConfigError`, `Conflict`."""
@@ -82,6 +84,7 @@ class Deployment:
     def carry_out(self, prepared: Prepared, wanted: Wanted) -> Iterator[Event]:
         """Upload what is missing and make the change. Raises `PlatformError` where it was rolled back."""
         with plainly():
+            self._vault_key.ensure()
             self._artifacts.open()
             for artifact in prepared.artifacts:
                 self._artifacts.put(artifact)
@@ -118,6 +121,7 @@ class Deployment:
                 "WorkerKey": workers.key,
                 "PythonVersion": wanted.target.python,
                 "TokensParameter": TOKENS_PARAMETER,
+                "VaultKey": VAULT_KEY,
                 # An emulator's Redis has no certificate.
                 "RedisTls": "false" if self._account.emulated else "true",
             }

@@ -9,6 +9,7 @@ from nanogrid.cloud.deployment.account import Account, code_of, plainly
 from nanogrid.cloud.deployment.artifact_store import empty_bucket
 from nanogrid.cloud.deployment.stacks import Event, Pause, Stacks
 from nanogrid.cloud.deployment.token_store import TokenStore
+from nanogrid.cloud.deployment.vault_key import VaultKey
 from nanogrid.cloud.stack import TABLES, artifact_bucket, code_bucket
 from nanogrid.errors import Conflict
 
@@ -33,6 +34,8 @@ class Removal:
         """What stays when the stack goes: the names of what is there now."""
         names = [*self._tables(), *self._buckets()]
         with plainly():
+            if VaultKey(self._account).exists():
+                names.append("the vault's key")
             return [*names, *(["the tokens"] if TokenStore(self._account).digests() else [])]
 
     def carry_out(self) -> Iterator[Event]:
@@ -51,6 +54,8 @@ class Removal:
             for bucket in self._buckets():
                 empty_bucket(self._account, bucket)
                 yield bucket
+            VaultKey(self._account).forget()
+            yield "the vault's key"
             TokenStore(self._account).forget()
             yield "the tokens"
 

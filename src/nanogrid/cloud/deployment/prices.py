@@ -42,6 +42,7 @@ _WRITE_MILLION, _READ_MILLION, _TABLE_GB = 0.6785, 0.1355, 0.27075
 _S3_GB = 0.025
 _LOGS_GB = 0.76
 _ALARM = 0.10
+_KEY = 1.0
 #: What one run costs the services: an accept, a start, a finish, each with its index entries; and reads of it.
 _WRITES_A_RUN, _READS_A_RUN, _MESSAGES_A_RUN = 15, 4, 4
 _LAMBDA_S, _LAMBDA_GB = 0.2, 1.0
@@ -69,6 +70,7 @@ def estimate(instance: str, node: str, usage: Usage) -> list[Line]:
         _line("API and Lambdas", f"the same, {_LAMBDA_S:g} s each at {_LAMBDA_GB:g} GB", runs * _API_MILLION + lambdas),
         _line("SQS", f"{_MESSAGES_A_RUN} calls a run", runs * _MESSAGES_A_RUN * _SQS_MILLION),
         _line("S3", f"{usage.stored_gb:g} GB of code and payloads", usage.stored_gb * _S3_GB),
+        _line("vault key", "1 in KMS; what is sealed and opened with it costs cents", _KEY),
         _line("logs and alarms", f"{_LOG_KB_A_RUN:g} kB a run, 3 alarms", runs * _LOG_KB_A_RUN * _LOGS_GB + 3 * _ALARM),
     ]
     return sorted(lines, key=lambda line: -line.dollars)

@@ -12,8 +12,9 @@ from nanogrid.cloud.deployment.distributions import Target, this_python
 from nanogrid.cloud.deployment.stacks import Plan as StackPlan
 from nanogrid.cloud.deployment.stacks import Stacks
 from nanogrid.cloud.deployment.token_store import TokenStore
+from nanogrid.cloud.deployment.vault_key import VaultKey
 from nanogrid.cloud.emulator import EmulatedAws
-from nanogrid.cloud.stack import template_for
+from nanogrid.cloud.stack import VAULT_KEY, template_for
 from nanogrid.errors import PlatformError
 from nanogrid.model import Record
 
@@ -45,7 +46,8 @@ class Deployed(Record, frozen=True, kw_only=True):
     @property
     def worker_environment(self) -> dict[str, str]:
         """What tells a worker where everything is."""
-        return {name: self.outputs[output] for name, output in _VARIABLES.items()}
+        told = {name: self.outputs[output] for name, output in _VARIABLES.items()}
+        return told | {"NANOGRID_VAULT_KEY": VAULT_KEY}
 
 
 async def deploy_stack(aws: EmulatedAws, *, runtimes: list[str], lease_s: float) -> Deployed:
@@ -61,6 +63,7 @@ def _deploy(aws: EmulatedAws, runtimes: list[str], lease_s: float) -> Deployed:
     archive = lambda_archive(Target(python=this_python()))
     store.open()
     store.put(archive)
+    VaultKey(account).ensure()
     parameters = {
         "ArtifactBucket": store.bucket,
         "LambdaKey": archive.key,
