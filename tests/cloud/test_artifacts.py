@@ -25,8 +25,16 @@ def archive(tmp_path_factory) -> Path:
     return folder
 
 
-def test_the_same_installation_makes_the_same_bytes():
-    assert lambda_archive(HERE) == lambda_archive(HERE)
+def test_the_same_installation_makes_the_same_bytes_whatever_the_process_has_done_before():
+    elsewhere = (
+        "import boto3, redis.asyncio\n"
+        "from nanogrid.cloud.deployment.artifacts import lambda_archive, Target\n"
+        f"print(lambda_archive(Target(python={HERE.python!r})).key)"
+    )
+    command = [sys.executable, "-c", elsewhere]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "1"})
+
+    assert lambda_archive(HERE).key == done.stdout.strip()
 
 
 def test_no_web_framework_no_sandbox_and_no_command_line_go_to_lambda(archive):

@@ -1,11 +1,11 @@
 """What Lambdas and workers are started from, built out of what is installed here; the same makes the same bytes."""
 
-import compileall
 import gzip
 import hashlib
 import io
-import py_compile
 import shutil
+import subprocess
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -105,8 +105,10 @@ def _copy(source: Path, place: Path) -> None:
 
 
 def _compile(folder: Path) -> None:
-    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-    compileall.compile_dir(folder, quiet=2, stripdir=str(folder), invalidation_mode=mode)
+    """In an interpreter of its own: what is compiled depends in a few bytes on what the process has seen before."""
+    command = [sys.executable, "-P", "-s", "-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash"]
+    # Sets among the constants lie in the order of their hashes.
+    subprocess.run([*command, "-s", str(folder), str(folder)], check=False, env={"PYTHONHASHSEED": "0"})
 
 
 def _zipped(folder: Path) -> bytes:
