@@ -70,6 +70,8 @@ class AwsBackend:
     vault: Vault
     #: Ends the runs that SQS gave up on. Workers run it; the control plane need not.
     undertaker: Undertaker
+    #: None: no step takes both a run and its task here, for they lie with two services.
+    intake: None = None
 
 
 @dataclass(frozen=True, kw_only=True)
