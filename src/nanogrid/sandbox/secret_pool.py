@@ -27,6 +27,10 @@ class SecretPool(SandboxPool):
         """See the port."""
         self._pool.release(claim)
 
+    def census(self) -> dict[str, int]:
+        """See the port."""
+        return self._pool.census()
+
     async def close(self) -> None:
         """See the port."""
         await self._pool.close()
