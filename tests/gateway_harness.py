@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from nanogrid.aliases import Aliases
+from nanogrid.annotations import Annotations
 from nanogrid.api.auth import Auth
 from nanogrid.api.services import Services
 from nanogrid.backends.local import LocalBackend, open_local
@@ -61,7 +62,7 @@ class Grid:
         self.stored: list[str] = []
         self.metrics = Metrics()
         self.log = make_log("json", stream) if stream else make_log("json")
-        self.key_ring = KeyRing(backend.record_store, self.clock, owner_digest=token_digest(TOKEN))
+        self.key_ring = KeyRing(backend.record_store, self.clock, owner_digest=token_digest(TOKEN), vault=backend.vault)
         self.aliases = Aliases(backend.record_store, backend.registry, self.clock, warm=self._warm)
         self.quotas = Quotas(backend.record_store, backend.registry, self.clock)
         services = Services(
@@ -78,6 +79,7 @@ class Grid:
             self._dispatcher(),
             self.log_feed,
             self.aliases,
+            Annotations(backend.record_store),
             self.key_ring,
             self.quotas,
             SecretStore(backend.record_store, backend.vault, self.clock),

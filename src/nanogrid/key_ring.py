@@ -4,31 +4,61 @@ All keys are in memory, so that who asks is known without a store. What changes 
 process changes, at the next `refresh`.
 """
 
+import base64
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
 
 from nanogrid.clock import Clock
-from nanogrid.errors import InvalidField, KeyNotFound
+from nanogrid.errors import InvalidField, KeyNotFound, Unauthorized, VaultLocked
 from nanogrid.identifiers import new_key_id
-from nanogrid.model import Key, Principal, Scope
-from nanogrid.ports import Page, RecordStore
+from nanogrid.model import Key, Principal, Record, Scope
+from nanogrid.ports import Page, RecordStore, Vault
 from nanogrid.ports.listing import all_records
 
 _KIND = "key"
 #: What a key begins with, so that people and scanners of leaked secrets know it when they see one.
 _PREFIX = "ngk_"
 _SECRET_BYTES = 32
+#: The same for the ids of keys that sign; 20 letters and digits in all, as AWS' own have.
+_ACCESS_PREFIX = "NGAK"
+_ACCESS_BYTES = 10
+#: Base64 makes 40 characters of them.
+_SIGNING_BYTES = 30
+
+
+class Signatory(Record, frozen=True, kw_only=True):
+    """Who signs requests, and with what."""
+
+    access_key_id: str
+    principal: Principal
+    secret: str
+
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"Signatory({self.access_key_id!r})"
+
+
+class NewKey(NamedTuple):
+    """A key just made, with what nobody can tell again."""
+
+    key: Key
+    token: str
+    #: Only where the key signs; else empty.
+    secret: str
 
 
 class _StoredKey(Key, frozen=True, kw_only=True):
     """A key as it is kept."""
 
     digest: str
+    #: Base64 of what the vault made of the secret that it signs with; empty where it signs nothing.
+    sealed_secret: str = ""
 
 
 _encoder = msgspec.json.Encoder()
@@ -38,10 +68,19 @@ _decoder = msgspec.json.Decoder(_StoredKey)
 class KeyRing:
     """Makes, lists and revokes keys; `principals` says who holds which."""
 
-    def __init__(self, record_store: RecordStore, clock: Clock, *, owner_digest: str) -> None:
-        """`owner_digest` is of the owner's token, which is never listed or revoked. Call `refresh` first."""
+    def __init__(
+        self, record_store: RecordStore, clock: Clock, *, owner_digest: str, vault: Vault | None = None
+    ) -> None:
+        """`owner_digest` is of the owner's token, which is never listed or revoked. Call `refresh` first.
+
+        `vault` seals what keys sign with: unlike a token, that must be known to be verified.
+        """
         self._record_store = record_store
         self._clock = clock
+        self._vault = vault
+        #: Keys that sign, by the id under which they do.
+        self._signing: dict[str, _StoredKey] = {}
+        self._signatories: dict[str, Signatory] = {}
         self._owner = {owner_digest: Principal(name="owner")}
         self._principals = dict(self._owner)
         self._read_at = float("-inf")
@@ -61,6 +100,8 @@ class KeyRing:
         self._principals.clear()
         self._principals.update(self._owner)
         self._principals.update({key.digest: _principal(key) for key in keys})
+        self._signing = {key.access_key_id: key for key in keys if key.access_key_id is not None}
+        self._signatories.clear()
 
     async def create(
         self,
@@ -70,23 +111,46 @@ class KeyRing:
         scopes: Iterable[Scope],
         functions: Iterable[str] | None = None,
         expires_at: datetime | None = None,
-    ) -> tuple[Key, str]:
-        """A new key, and its token, which nobody can tell again. Raises `InvalidField`."""
+        signs: bool = False,
+    ) -> NewKey:
+        """A new key, and its token, which nobody can tell again. Raises `InvalidField`.
+
+        With `signs` it has an access key id and a secret besides. Raises `VaultLocked`.
+        """
         self._check_expiry(expires_at)
-        token = _PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+        token, key_id = _PREFIX + secrets.token_urlsafe(_SECRET_BYTES), new_key_id()
+        secret = base64.b64encode(secrets.token_bytes(_SIGNING_BYTES)).decode() if signs else ""
         key = _StoredKey(
-            key_id=new_key_id(),
+            key_id=key_id,
             name=name,
             tenant=tenant,
             scopes=sorted(set(scopes)),
             functions=None if functions is None else sorted(set(functions)),
             created_at=self._clock.now(),
             expires_at=expires_at,
+            access_key_id=_new_access_key_id() if signs else None,
             digest=token_digest(token),
+            sealed_secret=await self._sealed(secret, _place(tenant, key_id)) if signs else "",
         )
         await self._record_store.put(_KIND, _place(tenant, key.key_id), Raw(_encoder.encode(key)), revision=None)
         self._principals[key.digest] = _principal(key)
-        return _shown(key), token
+        if key.access_key_id is not None:
+            self._signing[key.access_key_id] = key
+        return NewKey(_shown(key), token, secret)
+
+    async def signatory(self, access_key_id: str) -> Signatory:
+        """Who signs under this id. Raises `Unauthorized`, `VaultLocked`."""
+        key = self._signing.get(access_key_id)
+        if key is None:
+            raise Unauthorized("no key of this grid has this access key id.", hint="`nanogrid keys create --aws`.")
+        if key.expires_at is not None and key.expires_at <= self._clock.now():
+            raise Unauthorized("the key has expired.", hint="`nanogrid keys create --aws` makes another.")
+        known = self._signatories.get(access_key_id)
+        if known is None:
+            secret = await self._unsealed(key)
+            known = Signatory(access_key_id=access_key_id, principal=_principal(key), secret=secret)
+            self._signatories[access_key_id] = known
+        return known
 
     async def list_keys(self, *, tenant: str, limit: int, cursor: str | None) -> Page[Key]:
         """The tenant's keys, oldest first, without what they open with."""
@@ -103,6 +167,24 @@ class KeyRing:
         key = await self._stored(key_id, tenant)
         await self._record_store.delete(_KIND, _place(tenant, key_id))
         self._principals.pop(key.digest, None)
+        if key.access_key_id is not None:
+            self._signing.pop(key.access_key_id, None)
+            self._signatories.pop(key.access_key_id, None)
+
+    async def _sealed(self, secret: str, place: str) -> str:
+        sealed = await self._opened().seal(secret.encode(), bound_to=f"{_KIND}/{place}")
+        return base64.b64encode(sealed).decode()
+
+    async def _unsealed(self, key: _StoredKey) -> str:
+        place = _place(key.tenant, key.key_id)
+        return (await self._opened().unseal(base64.b64decode(key.sealed_secret), bound_to=f"{_KIND}/{place}")).decode()
+
+    def _opened(self) -> Vault:
+        if self._vault is None:
+            raise VaultLocked(
+                "this grid has no vault, so that its keys cannot sign.", hint="Make a key without `aws`, with a token."
+            )
+        return self._vault
 
     async def _stored(self, key_id: str, tenant: str) -> _StoredKey:
         record = await self._record_store.get(_KIND, _place(tenant, key_id))
@@ -126,6 +208,10 @@ def token_digest(token: str) -> str:
     A token is 256 random bits, so that nothing slower is needed to keep it from being guessed.
     """
     return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
+
+
+def _new_access_key_id() -> str:
+    return _ACCESS_PREFIX + base64.b32encode(secrets.token_bytes(_ACCESS_BYTES)).decode()
 
 
 def _place(tenant: str, key_id: str) -> str:

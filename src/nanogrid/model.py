@@ -348,6 +348,8 @@ class Key(Record, frozen=True, kw_only=True):
     created_at: datetime
     #: When it ends; None: never.
     expires_at: datetime | None = None
+    #: Under which it signs requests as AWS' tools do; None: it has no secret to sign with.
+    access_key_id: str | None = None
 
 
 class Quota(Record, frozen=True, kw_only=True):

@@ -90,9 +90,12 @@ class ResourceManager:
         # Storing code and naming it are two stores: nobody may count the users of a digest between the two.
         self._code_lock = asyncio.Lock()
 
-    async def deploy(self, name: str, change: Change, *, tenant: str = DEFAULT_TENANT) -> Function:
+    async def deploy(
+        self, name: str, change: Change, *, tenant: str = DEFAULT_TENANT, check_handler: bool = True
+    ) -> Function:
         """Make a function with its first version.
 
+        Without `check_handler` it is taken although its archive may lack what the handler names; its runs say so.
         Raises `InvalidField`, `ArchiveRefused`, `UploadNotFound`, `TooLarge`, `NameTaken`.
         """
         if not is_function_name(name):
@@ -123,11 +126,17 @@ class ResourceManager:
             updated_at=now,
         )
         function = _changed(blank, change, runtime)
-        _check_handler(function, archive)
+        if check_handler:
+            _check_handler(function, archive)
         return await self._store(function, archive, self._registry.create)
 
-    async def update(self, reference: str, change: Change, *, tenant: str = DEFAULT_TENANT) -> Function:
-        """Make the next version. Raises `FunctionNotFound`, `RevisionConflict`, and what `deploy` raises."""
+    async def update(
+        self, reference: str, change: Change, *, tenant: str = DEFAULT_TENANT, check_handler: bool = True
+    ) -> Function:
+        """Make the next version. Raises `FunctionNotFound`, `RevisionConflict`, and what `deploy` raises.
+
+        Without `check_handler` handler and code may come one after the other, in two versions.
+        """
         current = await self._registry.get(reference, tenant=tenant)
         runtime = current.runtime if change.runtime is UNSET else self._resolve(change.runtime)
         archive = await self._archive(runtime, change, tenant)
@@ -135,13 +144,14 @@ class ResourceManager:
             _changed(current, change, runtime), version=current.version + 1, updated_at=self._clock.now()
         )
         if archive is None:
-            if (change.handler, change.runtime) != (UNSET, UNSET):
+            if check_handler and (change.handler, change.runtime) != (UNSET, UNSET):
                 stored = await self._code_store.get(current.code_sha256)
                 _check_handler(function, await asyncio.to_thread(canonical, stored))
             await self._registry.update(function)
             return function
         function = structs.replace(function, code_sha256=archive.sha256, code_size=len(archive.content))
-        _check_handler(function, archive)
+        if check_handler:
+            _check_handler(function, archive)
         return await self._store(function, archive, self._registry.update)
 
     async def get(self, reference: str, version: int | None = None, *, tenant: str = DEFAULT_TENANT) -> Function:

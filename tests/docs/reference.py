@@ -12,6 +12,8 @@ from nanogrid.api.advice import FAILURES, REFUSALS, Advice
 from nanogrid.api.errors import status_of
 from nanogrid.cloud.worker.settings import InstanceSettings
 from nanogrid.config import Config
+from nanogrid.gateway.lambda_api.operations import OPERATIONS
+from nanogrid.gateway.lambda_api.table import HAS
 from nanogrid.observe import Metrics
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -76,6 +78,15 @@ def _labels(family: Metric) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
+def operations() -> str:
+    rows = ["| operation | | |", "|---|---|---|"]
+    for operation in OPERATIONS:
+        has = HAS.get(operation.name)
+        state = "501" if has is None else "partly" if has.missing else "yes"
+        rows.append(f"| `{operation.name}` | {state} | {has.missing if has else ''} |")
+    return "\n".join(rows)
+
+
 def placed(page: str, name: str, text: str) -> str:
     marked = f"<!-- {name} -->\n{text}\n<!-- /{name} -->"
     return re.sub(f"<!-- {name} -->.*?<!-- /{name} -->", lambda _: marked, page, flags=re.DOTALL)
@@ -91,6 +102,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "errors.md": errors(),
         DOCS / "settings.md": _settings_page((DOCS / "settings.md").read_text()),
+        DOCS / "lambda-api.md": placed((DOCS / "lambda-api.md").read_text(), "operations", operations()),
         DOCS / "metrics.md": placed((DOCS / "metrics.md").read_text(), "metrics", metrics()),
     }
 

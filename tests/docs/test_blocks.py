@@ -9,6 +9,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "docs" / "index.md",
     ROOT / "docs" / "quick-start.md",
+    ROOT / "docs" / "lambda-api.md",
     *sorted((ROOT / "docs" / "how-to").glob("*.md")),
 ]
 #: Blocks in these languages are typed by the reader.

@@ -42,6 +42,19 @@ def test_the_token_of_a_new_key_is_alone_on_stdout():
     assert timedelta(days=1) < ends - datetime.now(UTC) <= timedelta(days=2)
 
 
+def test_a_key_that_signs_is_printed_as_what_aws_tools_read():
+    grid = answering(
+        httpx.Response(201, json=KEY | {"token": "t", "accessKeyId": "NGAK", "secretAccessKey": "s/+"}),
+    )
+
+    done = call(grid, "keys", "create", "ci", "--scope", "run", "--aws")
+
+    assert grid.asked() == {"name": "ci", "scopes": ["run"], "aws": True}
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["export AWS_ACCESS_KEY_ID=NGAK", "export AWS_SECRET_ACCESS_KEY=s/+"]
+    assert lines[2].startswith("export AWS_ENDPOINT_URL_LAMBDA=http")
+
+
 def test_keys_are_listed_without_tokens():
     done = call(answering(httpx.Response(200, json={"items": [KEY]})), "keys", "list", "--tenant", "acme")
 

@@ -79,9 +79,13 @@ def problem_answer(error: NanoGridError, request_id: str) -> Answer:
 
 
 def internal_answer(request_id: str) -> Answer:
-    """The answer to a fault of ours: it names the request and leaks nothing."""
-    hint = f"Look for {request_id} in the grid's log."
-    return problem_answer(NanoGridError("the grid made a mistake over this request.", hint=hint), request_id)
+    """The answer to a fault of ours."""
+    return problem_answer(internal_error(request_id), request_id)
+
+
+def internal_error(request_id: str) -> NanoGridError:
+    """What is told of a fault of ours: it names the request and leaks nothing."""
+    return NanoGridError("the grid made a mistake over this request.", hint=f"Look for {request_id} in the grid's log.")
 
 
 def _headers(error: NanoGridError, status: int) -> tuple[tuple[str, str], ...]:

@@ -88,6 +88,7 @@ async def delete_function(request: Request, services: Services) -> Answer:
     """Remove a function with its versions and what code nobody else uses."""
     function = await services.resource_manager.delete(function_reference(request), tenant=request.tenant)
     await services.aliases.forget_all(function.function_id)
+    await services.annotations.forget_all(function.function_id)
     return Answer(status=204)
 
 

@@ -1,5 +1,7 @@
 """The handlers about keys, and about what a tenant may have."""
 
+from msgspec import UNSET
+
 from nanogrid.api.message import Answer, Request, json_answer
 from nanogrid.api.reading import read_json, read_query
 from nanogrid.api.records import KeyCreated, KeyRequest, KeysQuery, QuotaChange, QuotaReport, TenantQuery
@@ -12,14 +14,16 @@ from nanogrid.model import DEFAULT_TENANT
 async def create_key(request: Request, services: Services) -> Answer:
     """Make a key, and show its token this once."""
     asked = await read_json(request, KeyRequest)
-    key, token = await services.key_ring.create(
+    key, token, secret = await services.key_ring.create(
         asked.name,
         tenant=_tenant(request, asked.tenant),
         scopes=asked.scopes,
         functions=asked.functions,
         expires_at=asked.expires_at,
+        signs=asked.aws,
     )
-    created = KeyCreated(token=token, **{field: getattr(key, field) for field in key.__struct_fields__})
+    fields = {field: getattr(key, field) for field in key.__struct_fields__}
+    created = KeyCreated(token=token, secret_access_key=secret or UNSET, **fields)
     return json_answer(created, status=201, headers=(("location", f"/keys/{key.key_id}"),))
 
 

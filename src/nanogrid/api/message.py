@@ -23,6 +23,8 @@ class Request(Struct, frozen=True, kw_only=True):
     id: str
     method: str
     path: str
+    #: The same as it came, percent-encoded; empty where that is not known.
+    raw_path: str = ""
     #: What the path template's `{names}` stand for.
     params: Mapping[str, str]
     #: The query as it came, without the question mark.

@@ -200,12 +200,16 @@ class KeyRequest(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expires_at: datetime | None = None
     #: Whose it is: another tenant than one's own can be named by the grid's owner only.
     tenant: Tenant | None = None
+    #: Let it sign requests as AWS' tools do, with an access key id and a secret besides the token.
+    aws: bool = False
 
 
 class KeyCreated(Key, frozen=True, kw_only=True):
     """A key with its token, which is shown this once."""
 
     token: str
+    #: What it signs with, if it does; shown this once, too.
+    secret_access_key: str | UnsetType = UNSET
 
 
 class TenantQuery(Query, frozen=True, kw_only=True):

@@ -1,14 +1,16 @@
 """One route as a value, and finding the route of a request without a single regular expression."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec import Struct
 
-from nanogrid.api.message import JSON, Check, Handler
+from nanogrid.api.message import JSON, Answer, Check, Handler
 from nanogrid.errors import MethodNotAllowed, NanoGridError, NotFound
 from nanogrid.model import Scope
 
+#: Makes the answer that tells an error.
+Refuse = Callable[[NanoGridError, str], Answer]
 #: As a route's method: every one that a request may have.
 ANY = "ANY"
 _METHODS = ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT")
@@ -45,6 +47,8 @@ class Route(Struct, frozen=True, kw_only=True):
     scopes: frozenset[Scope] = frozenset({Scope.ADMIN})
     #: Errors of its own, besides those that every route of its kind has.
     refusals: tuple[type[NanoGridError], ...] = ()
+    #: How it tells an error to the request of that id, where its clients do not read ours.
+    refuse: Refuse | None = None
 
     @property
     def methods(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from nanogrid.aliases import Aliases
+from nanogrid.annotations import Annotations
 from nanogrid.clock import Clock
 from nanogrid.dispatcher import Dispatcher
 from nanogrid.key_ring import KeyRing
@@ -38,6 +39,7 @@ class Services(Struct, frozen=True):
     dispatcher: Dispatcher
     log_feed: LogFeed
     aliases: Aliases
+    annotations: Annotations
     key_ring: KeyRing
     quotas: Quotas
     secret_store: SecretStore

@@ -12,6 +12,7 @@ from prometheus_client import generate_latest
 
 from nanogrid import __version__
 from nanogrid.aliases import Aliases
+from nanogrid.annotations import Annotations
 from nanogrid.api.auth import Auth
 from nanogrid.api.services import Services, WorkerState
 from nanogrid.archive import Limits
@@ -162,7 +163,7 @@ async def _guarded_sandboxes(
 async def _owners(backend: LocalBackend, clock: Clock, token: str, secret_store: SecretStore) -> _Owners:
     """Who may do what, as the record store has it."""
     owners = _Owners(
-        key_ring=KeyRing(backend.record_store, clock, owner_digest=token_digest(token)),
+        key_ring=KeyRing(backend.record_store, clock, owner_digest=token_digest(token), vault=backend.vault),
         quotas=Quotas(backend.record_store, backend.registry, clock),
         secret_store=secret_store,
     )
@@ -258,6 +259,7 @@ def _services(
         ),
         log_feed=backend.log_feed,
         aliases=aliases,
+        annotations=Annotations(backend.record_store),
         key_ring=owners.key_ring,
         quotas=owners.quotas,
         secret_store=owners.secret_store,

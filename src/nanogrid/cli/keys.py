@@ -8,7 +8,7 @@ import typer
 from nanogrid.cli.durations import duration_ms
 from nanogrid.cli.render import ago, print_fields, print_json, print_table, size
 from nanogrid.cli.session import session_of
-from nanogrid.client import KeyInfo, QuotaInfo
+from nanogrid.client import KeyInfo, NewKey, QuotaInfo
 from nanogrid.model import Scope
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -29,17 +29,23 @@ def create(
         int | None, typer.Option(parser=duration_ms, metavar="TIME", help="When it ends, such as 12h or 90d from now.")
     ] = None,
     tenant: _Tenant = None,
+    aws: Annotated[
+        bool, typer.Option("--aws", help="Print what the AWS command line and SDKs sign with, as shell variables.")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Make a key, and print its token, which nobody can tell again."""
     session = session_of(context)
     expires_at = None if expires is None else datetime.now(UTC) + timedelta(milliseconds=expires)
     with session.client() as client:
-        key = client.create_key(name, scopes=scope, functions=function, expires_at=expires_at, tenant=tenant)
+        url = client.url
+        key = client.create_key(name, scopes=scope, functions=function, expires_at=expires_at, tenant=tenant, aws=aws)
     if as_json:
         print_json(key)
         return
-    session.out.print(key.token, soft_wrap=True)
+    lines = _aws_variables(key, url) if aws else [key.token]
+    for line in lines:
+        session.out.print(line, soft_wrap=True)
     session.hint(f"Keep it now. To take it back: nanogrid keys revoke {key.key_id}")
 
 
@@ -95,6 +101,16 @@ def quota(
             limits = {name: getattr(report.quota, name) if value is None else value for name, value in asked.items()}
             report = client.set_quota(report.tenant, **limits)
     print_json(report) if as_json else print_fields(session.out, _fields(report))
+
+
+def _aws_variables(key: NewKey, url: str) -> list[str]:
+    """What AWS' tools need to find the grid and to sign; any region will do."""
+    return [
+        f"export AWS_ACCESS_KEY_ID={key.access_key_id}",
+        f"export AWS_SECRET_ACCESS_KEY={key.secret_access_key}",
+        f"export AWS_ENDPOINT_URL_LAMBDA={url}",
+        "export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1",
+    ]
 
 
 def _row(key: KeyInfo) -> tuple[str, ...]:

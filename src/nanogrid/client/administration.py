@@ -126,8 +126,11 @@ class Administration:
         functions: Iterable[str] | None = None,
         expires_at: datetime | None = None,
         tenant: str | None = None,
+        aws: bool = False,
     ) -> NewKey:
         """A new key; its `token` is told this once.
+
+        With `aws` it has an `access_key_id` and a `secret_access_key` besides, with which AWS' tools sign requests.
 
         `functions` are the only ones that it may run; another `tenant` than one's own can be named by the grid's owner.
         Raises `InvalidField`, `ScopeMissing`.
@@ -138,6 +141,7 @@ class Administration:
             "functions": None if functions is None else list(functions),
             "expiresAt": expires_at,
             "tenant": tenant,
+            "aws": aws or None,
         }
         return decoded(await self._send("POST", "/keys", _without_none(asked)), NewKey)
 

@@ -184,6 +184,8 @@ class NewKey(Key, frozen=True, kw_only=True):
 
     #: What opens the grid; nobody can tell it again.
     token: str
+    #: What it signs requests with as AWS' tools do, if it does; nobody can tell it again.
+    secret_access_key: str | None = None
 
 
 class QuotaInfo(Record, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from typing import cast
 from starlette.types import Receive, Scope, Send
 
 from nanogrid.api.auth import Auth, Principal
-from nanogrid.api.errors import internal_answer, problem_answer
+from nanogrid.api.errors import internal_error, problem_answer
 from nanogrid.api.head import check_origin
 from nanogrid.api.message import Answer, Request, Stream
 from nanogrid.api.route import Route, Router
@@ -22,6 +22,7 @@ from nanogrid.errors import NanoGridError, PlatformError
 from nanogrid.gateway.console import console_routes
 from nanogrid.gateway.head import Head, check_host, path_of, read_headers
 from nanogrid.gateway.intake import Disconnected, Intake
+from nanogrid.gateway.lambda_api.face import lambda_routes
 from nanogrid.gateway.sending import send_answer, send_stream
 from nanogrid.observe import Log, Metrics
 
@@ -46,7 +47,7 @@ class Gateway:
         self._answers = metrics.answers
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
         self._intake = intake or Intake()
-        self._router = Router([*ROUTES, *console_routes()])
+        self._router = Router([*ROUTES, *console_routes(), *lambda_routes()])
         self._stopping = asyncio.Event()
         # Unique over restarts, and cheap: a random beginning, then a count.
         self._prefix = f"req_{secrets.token_hex(6)}_"
@@ -72,7 +73,7 @@ class Gateway:
         except Disconnected:
             return
         except (Exception, asyncio.CancelledError) as exc:  # noqa: BLE001 - the top: every request gets an answer
-            answer = self._refusal(exc, request_id)
+            answer = self._refusal(exc, request_id, head)
         self._count(head, answer.status)
         head_only = scope["method"] == "HEAD"
         if isinstance(answer, Answer):
@@ -91,7 +92,7 @@ class Gateway:
         try:
             answer = await self._call(head, body, self._admitted(head), request_id)
         except (Exception, asyncio.CancelledError) as exc:  # noqa: BLE001 - the top: every request gets an answer
-            answer = self._refusal(exc, request_id)
+            answer = self._refusal(exc, request_id, head)
         self._count(head, answer.status)
         return cast("Answer", answer), request_id
 
@@ -108,6 +109,7 @@ class Gateway:
             headers=headers,
             method=method,
             path=scope["path"],
+            raw_path=(scope.get("raw_path") or b"").decode("latin-1"),
             query=query,
             client=(scope.get("client") or ("",))[0],
         )
@@ -145,6 +147,7 @@ class Gateway:
             id=request_id,
             method=head.method,
             path=head.path,
+            raw_path=head.raw_path,
             params=head.params,
             query=head.query,
             headers=head.headers,
@@ -165,7 +168,7 @@ class Gateway:
         except Exception as exc:  # noqa: BLE001 - the top: the answer has begun, so the log is all that is left
             self._log.error("gateway.stream_failed", request_id=request_id, exc_info=exc)
 
-    def _refusal(self, exc: BaseException, request_id: str) -> Answer:
+    def _refusal(self, exc: BaseException, request_id: str, head: Head | None) -> Answer:
         """What the client is told; what only we may know goes to the log."""
         if isinstance(exc, asyncio.CancelledError):
             if not self._stopping.is_set():
@@ -173,10 +176,11 @@ class Gateway:
             exc = PlatformError("the grid is stopping.", hint="Ask again when it is back.")
         if not isinstance(exc, NanoGridError):
             self._log.error("gateway.failed", request_id=request_id, exc_info=exc)
-            return internal_answer(request_id)
-        if isinstance(exc, PlatformError):
+            exc = internal_error(request_id)
+        elif isinstance(exc, PlatformError):
             self._log.warning("gateway.unavailable", request_id=request_id, code=exc.code, detail=str(exc))
-        return problem_answer(exc, request_id)
+        refuse = (head.route.refuse if head is not None else None) or problem_answer
+        return refuse(exc, request_id)
 
     def _count(self, head: Head | None, status: int) -> None:
         self._answers.add(head.route.operation_id if head else "none", status)

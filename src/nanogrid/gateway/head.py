@@ -26,6 +26,8 @@ class Head(Struct, frozen=True, kw_only=True):
     method: str
     path: str
     query: str
+    #: The path as it came, percent-encoded.
+    raw_path: str = ""
     #: The address that it came from.
     client: str = ""
 

@@ -56,8 +56,8 @@ class KnownHeads:
             head = self._read(scope)
         except NanoGridError:
             return
-        # What a function answers can be anything, and is sent with more care; its caller may be anybody.
-        if head.route.guests:
+        # Whose request may be refused before its body is read is looked at each time: functions' callers, signatories.
+        if head.route.check is not None:
             return
         whole = head.length == length <= head.route.max_body and EVENTS not in head.route.answer_media_types
         if whole and not any(name in head.headers for name in _SPECIAL):

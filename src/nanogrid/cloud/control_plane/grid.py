@@ -8,6 +8,7 @@ from typing import cast
 
 from nanogrid import __version__
 from nanogrid.aliases import Aliases
+from nanogrid.annotations import Annotations
 from nanogrid.api.services import Services
 from nanogrid.backends.aws import AwsBackend, AwsSettings, open_aws
 from nanogrid.backends.aws.client import AwsClient
@@ -74,6 +75,7 @@ def _services(backend: AwsBackend, clock: Clock, runtimes: list[str]) -> Service
         ),
         log_feed=backend.log_feed,
         aliases=aliases,
+        annotations=Annotations(backend.record_store),
         # The owners' tokens are not in the ring but beside it, see `_principals`: no token has an empty digest.
         key_ring=KeyRing(backend.record_store, clock, owner_digest=""),
         quotas=quotas,
