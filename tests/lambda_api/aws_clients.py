@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 REGION = "eu-central-1"
+ACCOUNT = "000000000000"
 ROLE = "arn:aws:iam::000000000000:role/any"
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -147,3 +150,16 @@ def invoke(aws: Any, name: str, **members: Any) -> dict[str, Any]:
 def output(aws: Any, name: str, **members: Any) -> Any:
     """What a function returned, or its error."""
     return json.loads(invoke(aws, name, **members)["Payload"])
+
+
+def arn(name: str) -> str:
+    """The ARN of a function of the default tenant."""
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+
+
+def refused(call: Any, /, **members: Any) -> tuple[str, int, str]:
+    """Name, status and message of the error that the call raises."""
+    with pytest.raises(ClientError) as caught:
+        call(**members)
+    answer = caught.value.response
+    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Message"]

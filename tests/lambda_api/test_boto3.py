@@ -10,25 +10,11 @@ from functools import partial
 
 import httpx
 import pytest
-from aws_clients import REGION, ROLE, Keys, client, create, invoke, output, zipped
-from botocore.exceptions import ClientError
+from aws_clients import ACCOUNT, REGION, ROLE, Keys, arn, client, create, invoke, output, refused, zipped
 
 from nanogrid.client import Client
 
 ECHO = "def handler(event, context):\n    print('seen')\n    return event\n"
-ACCOUNT = "000000000000"
-
-
-def arn(name):
-    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
-
-
-def refused(call, /, **members):
-    """Name, status and message of the error that the call raises."""
-    with pytest.raises(ClientError) as caught:
-        call(**members)
-    answer = caught.value.response
-    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Message"]
 
 
 @pytest.fixture(scope="module")

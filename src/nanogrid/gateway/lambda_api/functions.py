@@ -18,6 +18,7 @@ from nanogrid.gateway.lambda_api.configuration import (
     version_configuration,
 )
 from nanogrid.gateway.lambda_api.downloads import code_location
+from nanogrid.gateway.lambda_api.event_settings import MAX_AGE_S, RETRIES
 from nanogrid.gateway.lambda_api.members import (
     CodeUpdate,
     Creation,
@@ -49,8 +50,6 @@ from nanogrid.resource_manager import Change
 #: What AWS gives whoever does not say otherwise.
 _TIMEOUT_MS = 3000
 _MEMORY_MB = 128
-_RETRIES = 2
-_MAX_AGE_MS = 6 * 3_600_000
 
 
 async def create_function(call: Call) -> Answer:
@@ -66,8 +65,8 @@ async def create_function(call: Call) -> Answer:
         zip=content,
         memory_mb=asked.memory_size or _MEMORY_MB,
         timeout_ms=(asked.timeout * 1000) if asked.timeout else _TIMEOUT_MS,
-        retries=_RETRIES,
-        max_age_ms=_MAX_AGE_MS,
+        retries=RETRIES,
+        max_age_ms=MAX_AGE_S * 1000,
         network=network_of(asked.tags),
     )
     try:

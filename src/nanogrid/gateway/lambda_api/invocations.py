@@ -9,16 +9,18 @@ from msgspec import Raw
 from nanogrid.api.message import Answer
 from nanogrid.errors import FunctionNotFound
 from nanogrid.gateway.lambda_api.call import Call
+from nanogrid.gateway.lambda_api.event_stream import EVENT_STREAM, event
 from nanogrid.gateway.lambda_api.notes import note_of
 from nanogrid.gateway.lambda_api.outcomes import failure_of, log_tail
 from nanogrid.gateway.lambda_api.references import LATEST, Reference, reference, resolved
-from nanogrid.gateway.lambda_api.refusals import Refusal, denied, no_function, throttled, unsupported
+from nanogrid.gateway.lambda_api.refusals import Refusal, denied, invalid, no_function, throttled, unsupported
 from nanogrid.gateway.lambda_api.validation import Constraints
 from nanogrid.model import MAX_INPUT_BYTES, Function, Mode, Run, RunStatus
 
 #: An event of a client that sends none.
 _NOTHING = b"{}"
 _TYPES = ("Event", "RequestResponse", "DryRun")
+_CHUNK_BYTES = 256 * 1024
 _LOGS = ("None", "Tail")
 
 
@@ -56,6 +58,27 @@ async def invoke_async(call: Call) -> Answer:
     return Answer(status=202, body=b"{}", headers=(("x-amzn-requestid", run.run_id),))
 
 
+async def invoke_with_response_stream(call: Call) -> Answer:
+    """Run a function, and answer with events: what it returned, then how it ended."""
+    asked = await read_invocation(call)
+    if asked.invocation_type == "DryRun":
+        return call.answer(status=204)
+    if asked.invocation_type == "Event":
+        raise invalid("An event is not waited for, so that nothing can be streamed: use Invoke.")
+    run = await run_invocation(call, asked, Mode.SYNC)
+    failure = failure_of(run, asked.function)
+    output = bytes(run.output) if failure is None else b""
+    chunks = [output[at : at + _CHUNK_BYTES] for at in range(0, len(output), _CHUNK_BYTES)]
+    complete = {"ErrorCode": "Unhandled", "ErrorDetails": failure.decode()} if failure is not None else {}
+    if asked.tail:
+        tail = log_tail(run, asked.function, asked.executed_version)
+        complete["LogResult"] = base64.b64encode(tail).decode()
+    events = [event("PayloadChunk", "application/octet-stream", chunk) for chunk in chunks]
+    events.append(event("InvokeComplete", "application/json", msgspec.json.encode(complete)))
+    headers = (("x-amzn-requestid", run.run_id), ("x-amz-executed-version", asked.executed_version))
+    return Answer(body=b"".join(events), media_type=EVENT_STREAM, headers=headers)
+
+
 async def read_invocation(call: Call) -> Invoked:
     """What is asked for, all of it checked. Raises `Refusal`."""
     headers = call.request.headers
@@ -69,12 +92,12 @@ async def read_invocation(call: Call) -> Invoked:
             raise unsupported(member, "nothing here would read it.")
     found = reference(call)
     _check_runnable(call, found)
-    event = _event(call.request.body)
+    content = _event(call.request.body)
     _, function = await resolved(call, found)
     kept = await note_of(call, function.function_id)
     if kept.value.reserved == 0:
         raise throttled("ReservedFunctionConcurrentInvocationLimitExceeded", 1)
-    return Invoked(found, function, event, kind, logs == "Tail")
+    return Invoked(found, function, content, kind, logs == "Tail")
 
 
 async def run_invocation(call: Call, asked: Invoked, mode: Mode) -> Run:

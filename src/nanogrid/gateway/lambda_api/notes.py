@@ -35,6 +35,22 @@ class Note(Record, frozen=True, kw_only=True):
     upload: Upload | None = None
 
 
+class EventSettings(Record, frozen=True, kw_only=True):
+    """What was said about events, and is in force as the function's settings."""
+
+    retries: int | None = None
+    max_age_s: int | None = None
+    modified_at: datetime
+
+
+class FunctionUrl(Record, frozen=True, kw_only=True):
+    """That a function has an address, and for whom."""
+
+    auth_type: str
+    created_at: datetime
+    modified_at: datetime
+
+
 class LatestNote(Record, frozen=True, kw_only=True):
     """What belongs to a function as it is now."""
 
@@ -43,6 +59,8 @@ class LatestNote(Record, frozen=True, kw_only=True):
     #: The most runs at once; 0: none at all, None: not said.
     reserved: int | None = None
     modified_at: datetime | None = None
+    events: EventSettings | None = None
+    url: FunctionUrl | None = None
 
 
 class Kept(Record, frozen=True, kw_only=True):

@@ -5,7 +5,17 @@ from msgspec import Struct
 from nanogrid.api import scopes
 from nanogrid.api.routes import MAX_DEPLOY_BODY
 from nanogrid.api.scopes import SMALL_BODY
-from nanogrid.gateway.lambda_api import functions, invocations, tags
+from nanogrid.gateway.lambda_api import (
+    aliases,
+    concurrency,
+    event_settings,
+    function_urls,
+    functions,
+    invocations,
+    policies,
+    publishing,
+    tags,
+)
 from nanogrid.gateway.lambda_api.call import Serve
 from nanogrid.model import MAX_INPUT_BYTES, Scope
 
@@ -64,6 +74,84 @@ HAS: dict[str, Has] = {
     ),
     "DeleteFunction": Has(serve=functions.delete_function, scopes=scopes.DEPLOY),
     "GetFunctionCodeSigningConfig": Has(serve=functions.get_function_code_signing_config, scopes=scopes.LOOK),
+    "PublishVersion": Has(
+        serve=publishing.publish_version,
+        scopes=scopes.DEPLOY,
+        max_body=SMALL_BODY,
+        missing="published numbers are those of NanoGrid's versions: they rise, and some are left out",
+    ),
+    "CreateAlias": Has(
+        serve=aliases.create_alias,
+        scopes=scopes.DEPLOY,
+        max_body=SMALL_BODY,
+        missing="no alias of `$LATEST`; the name begins with a letter; its versions are started before it moves",
+    ),
+    "GetAlias": Has(serve=aliases.get_alias, scopes=scopes.LOOK),
+    "UpdateAlias": Has(
+        serve=aliases.update_alias, scopes=scopes.DEPLOY, max_body=SMALL_BODY, missing="as `CreateAlias`"
+    ),
+    "DeleteAlias": Has(serve=aliases.delete_alias, scopes=scopes.DEPLOY),
+    "ListAliases": Has(serve=aliases.list_aliases, scopes=scopes.LOOK),
+    "PutFunctionEventInvokeConfig": Has(
+        serve=event_settings.put_function_event_invoke_config,
+        scopes=scopes.DEPLOY,
+        max_body=SMALL_BODY,
+        missing="retries and age, of the whole function; destinations and qualifiers are refused",
+    ),
+    "UpdateFunctionEventInvokeConfig": Has(
+        serve=event_settings.update_function_event_invoke_config,
+        scopes=scopes.DEPLOY,
+        max_body=SMALL_BODY,
+        missing="as `PutFunctionEventInvokeConfig`",
+    ),
+    "GetFunctionEventInvokeConfig": Has(serve=event_settings.get_function_event_invoke_config, scopes=scopes.LOOK),
+    "DeleteFunctionEventInvokeConfig": Has(
+        serve=event_settings.delete_function_event_invoke_config, scopes=scopes.DEPLOY
+    ),
+    "ListFunctionEventInvokeConfigs": Has(serve=event_settings.list_function_event_invoke_configs, scopes=scopes.LOOK),
+    "AddPermission": Has(
+        serve=policies.add_permission,
+        scopes=scopes.DEPLOY,
+        max_body=SMALL_BODY,
+        missing="the policy is kept and told, and means nothing: keys decide who may run a function",
+    ),
+    "RemovePermission": Has(serve=policies.remove_permission, scopes=scopes.DEPLOY),
+    "GetPolicy": Has(serve=policies.get_policy, scopes=scopes.LOOK),
+    "PutFunctionConcurrency": Has(
+        serve=concurrency.put_function_concurrency,
+        scopes=scopes.DEPLOY,
+        max_body=SMALL_BODY,
+        missing="nothing is reserved: it is the most at once, beyond which runs wait; 0 stops this API's runs only",
+    ),
+    "GetFunctionConcurrency": Has(serve=concurrency.get_function_concurrency, scopes=scopes.LOOK),
+    "DeleteFunctionConcurrency": Has(serve=concurrency.delete_function_concurrency, scopes=scopes.DEPLOY),
+    "GetAccountSettings": Has(
+        serve=concurrency.get_account_settings,
+        scopes=_READ,
+        missing="the tenant's quota; where it has none, AWS' own figures",
+    ),
+    "CreateFunctionUrlConfig": Has(
+        serve=function_urls.create_function_url_config,
+        scopes=scopes.DEPLOY,
+        max_body=SMALL_BODY,
+        missing="the address is on the grid, under `/fn`; `AWS_IAM` means a key's token; "
+        "`Cors`, `RESPONSE_STREAM` and qualifiers are refused",
+    ),
+    "GetFunctionUrlConfig": Has(serve=function_urls.get_function_url_config, scopes=scopes.LOOK),
+    "UpdateFunctionUrlConfig": Has(
+        serve=function_urls.update_function_url_config,
+        scopes=scopes.DEPLOY,
+        max_body=SMALL_BODY,
+        missing="as `CreateFunctionUrlConfig`",
+    ),
+    "DeleteFunctionUrlConfig": Has(serve=function_urls.delete_function_url_config, scopes=scopes.DEPLOY),
+    "ListFunctionUrlConfigs": Has(serve=function_urls.list_function_url_configs, scopes=scopes.LOOK),
+    "InvokeWithResponseStream": Has(
+        serve=invocations.invoke_with_response_stream,
+        scopes=scopes.RUN,
+        max_body=MAX_INPUT_BYTES + _MARGIN,
+        missing="the events come when the run has ended",
+    ),
     "ListTags": Has(serve=tags.list_tags, scopes=scopes.LOOK),
     "TagResource": Has(serve=tags.tag_resource, scopes=scopes.DEPLOY, max_body=SMALL_BODY),
     "UntagResource": Has(serve=tags.untag_resource, scopes=scopes.DEPLOY),
