@@ -6,7 +6,6 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import accumulate
 from pathlib import Path
 
 import botocore.session
@@ -21,7 +20,7 @@ from nanogrid.cloud.emulator import open_emulator
 from nanogrid.cloud.loopback import free_port
 from nanogrid.cloud.rehearsal.redis_server import open_redis
 from nanogrid.dispatcher import Dispatcher
-from nanogrid.model import Mode, Run, RunStatus
+from nanogrid.model import Mode, RunStatus
 from nanogrid.resource_manager import Change, ResourceManager
 
 SOURCE = "import time\n\ndef handler(event, context):\n    time.sleep(event)\n    return event\n"
@@ -112,33 +111,3 @@ async def place(folder: Path) -> AsyncIterator[Place]:
                 made = Place(backend, settings, environ, folder)
                 await made.resource_manager.deploy("sleeps", Change(runtime=RUNTIME, source=SOURCE))
                 yield made
-
-
-def _most_at_once(runs: list[Run]) -> int:
-    """How many of the runs were under way at the same moment."""
-    moments = [(run.started_at, 1) for run in runs] + [(run.ended_at, -1) for run in runs]
-    return max(accumulate(change for _, change in sorted(moments)))
-
-
-async def test_two_workers_together_keep_to_a_function_s_limit_and_one_that_dies_blocks_nobody(tmp_path):
-    lease = {"NANOGRID_LEASE_S": "3"}
-    async with place(tmp_path) as grid:
-        await grid.resource_manager.update("sleeps", Change(concurrency=2))
-        async with grid.worker("first", **lease) as first, grid.worker("second", **lease) as second:
-            for name, worker in (("first", first), ("second", second)):
-                await grid.event("worker.started", worker, name)
-            crowd = [await grid.submit(0.3) for _ in range(12)]
-            for run_id in crowd:
-                await grid.until(run_id, RunStatus.SUCCEEDED)
-            runs = [await grid.backend.run_store.get(run_id) for run_id in crowd]
-            await grid.resource_manager.update("sleeps", Change(concurrency=1))
-            held = await grid.submit(1000)
-            await grid.until(held, RunStatus.RUNNING)
-            first.kill()
-            second.kill()
-        await grid.dispatcher.cancel(held)
-        waits = await grid.submit(0)
-        async with grid.worker("third", **lease):
-            await grid.until(waits, RunStatus.SUCCEEDED)
-
-    assert _most_at_once(runs) <= 2

@@ -3,12 +3,44 @@
 import signal
 import subprocess
 import sys
+from itertools import accumulate
 
 import httpx
 import pytest
 
 from aws_place import own_environment, place
-from nanogrid.model import RunStatus
+from nanogrid.model import Run, RunStatus
+from nanogrid.resource_manager import Change
+
+
+def _most_at_once(runs: list[Run]) -> int:
+    """How many of the runs were under way at the same moment."""
+    moments = [(run.started_at, 1) for run in runs] + [(run.ended_at, -1) for run in runs]
+    return max(accumulate(change for _, change in sorted(moments)))
+
+
+async def test_two_workers_together_keep_to_a_function_s_limit_and_one_that_dies_blocks_nobody(tmp_path):
+    lease = {"NANOGRID_LEASE_S": "3"}
+    async with place(tmp_path) as grid:
+        await grid.resource_manager.update("sleeps", Change(concurrency=2))
+        async with grid.worker("first", **lease) as first, grid.worker("second", **lease) as second:
+            for name, worker in (("first", first), ("second", second)):
+                await grid.event("worker.started", worker, name)
+            crowd = [await grid.submit(0.3) for _ in range(12)]
+            for run_id in crowd:
+                await grid.until(run_id, RunStatus.SUCCEEDED)
+            runs = [await grid.backend.run_store.get(run_id) for run_id in crowd]
+            await grid.resource_manager.update("sleeps", Change(concurrency=1))
+            held = await grid.submit(1000)
+            await grid.until(held, RunStatus.RUNNING)
+            first.kill()
+            second.kill()
+        await grid.dispatcher.cancel(held)
+        waits = await grid.submit(0)
+        async with grid.worker("third", **lease):
+            await grid.until(waits, RunStatus.SUCCEEDED)
+
+    assert _most_at_once(runs) <= 2
 
 
 async def test_sigterm_lets_what_runs_end_gives_back_what_does_not_and_ends_well(tmp_path):
