@@ -199,7 +199,7 @@ async def test_a_task_that_was_only_given_back_each_time_goes_to_the_queue_again
         (lease,) = await backend.task_queue.receive(limit=1, wait_s=0)
         await backend.task_queue.ack(lease)
         undertaker = backend.undertaker
-        await asyncio.gather(*(undertaker._fares.note_return(run.run_id) for _ in range(MAX_RECEIVES - 1)))
+        await asyncio.gather(*(undertaker._fares.note_return(run.run_id, number) for number in range(1, MAX_RECEIVES)))
         body = await undertaker._envelopes.seal(lease.task)
         aws_services.client("sqs").send_message(QueueUrl=settings.dead_letter_queue_url, MessageBody=body)
         await undertaker.bury_some(wait_s=0)

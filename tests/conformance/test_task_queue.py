@@ -9,7 +9,7 @@ from msgspec import Raw
 from nanogrid.errors import BacklogFull, LeaseLost
 from nanogrid.identifiers import new_function_id
 from nanogrid.model import Depth, Place
-from records import some_task
+from records import some_function, some_run, some_task
 
 both = pytest.mark.parametrize("durable", [True, False], ids=["durable", "plain"])
 
@@ -257,6 +257,35 @@ async def test_failures_add_up_whatever_their_kind(bench):
             (lease,) = await received(backend)
 
     assert (lease.attempt, lease.failures) == (5, 3)
+
+
+async def lost_with_its_worker(bench, run, *, begun):
+    """Let the worker die that holds the run's task; what is found then, and as how many failures that counts."""
+    async with bench.open() as backend:
+        (lease,) = await received(backend)
+        if begun:
+            await backend.run_store.start(run.run_id, lease.attempt)
+        await backend.run_store.persist(run.run_id)
+        # A commit that begins later than the notes has them.
+        await backend.registry.create(some_function(f"later-{lease.attempt}"))
+        after = bench.crashed()
+    await after.pass_time(backend.task_queue.lease_s + 1)
+    async with after.open() as backend:
+        (lease,) = await received(backend)
+        await backend.task_queue.release(lease, failed=False)
+    return after, lease.failures
+
+
+async def test_a_lost_worker_counts_only_against_the_tasks_whose_attempt_had_begun(bench):
+    run, failures = some_run(), []
+    async with bench.open() as backend:
+        await backend.run_store.accept(run, durable=True)
+        await backend.task_queue.send(some_task(run_id=run.run_id), durable=True)
+    for begun in (False, True, False, False, True):
+        bench, counted = await lost_with_its_worker(bench, run, begun=begun)
+        failures.append(counted)
+
+    assert failures == [0, 1, 1, 1, 2]
 
 
 # Depth and backlog

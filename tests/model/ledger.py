@@ -33,6 +33,8 @@ class ModelTask:
     expires: float = 0.0
     #: When it can be received, while nobody holds it.
     due: float = 0.0
+    #: Its lease ran out, and whether that counts as a failure is seen when it is received again.
+    lost: bool = False
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Ledger:
         self.now += seconds
         for task in self.tasks.values():
             if task.receipt and task.expires <= self.now:
-                self.give_back(task, failed=True)
+                self.run_out(task)
 
     # Leases
 
@@ -59,8 +61,16 @@ class Ledger:
         """Runs whose tasks may be received now."""
         return [run_id for run_id, task in self.tasks.items() if not task.receipt and task.due <= self.now]
 
+    def run_out(self, task: ModelTask) -> None:
+        self.give_back(task, failed=True)
+
+    def failures(self, run_id: str) -> int:
+        """How many failures the task's next lease says."""
+        return self.tasks[run_id].failures
+
     def leased(self, lease: Lease, lease_s: float) -> None:
         task = self.tasks[lease.task.run_id]
+        task.failures, task.lost = lease.failures, False
         task.attempt, task.receipt, task.expires = lease.attempt, lease.receipt, self.now + lease_s
 
     def holds(self, lease: Lease) -> Refusal:
@@ -86,7 +96,7 @@ class Ledger:
 
     def redrive(self, run_id: str) -> None:
         task = self.letters.pop(run_id)
-        task.failures, task.durable, task.due = 0, True, 0.0
+        task.failures, task.durable, task.due, task.lost = 0, True, 0.0, False
         self.tasks.setdefault(run_id, task)
 
     def treat(self, run_id: str, act: str, *, lease_s: float, delay_s: float) -> None:
@@ -125,6 +135,23 @@ class Ledger:
             known.retried,
             not known.status.ended,
         )
+
+
+@dataclass
+class AwsLedger(Ledger):
+    """On AWS a lease that ran out counts if its attempt had begun, for nobody knows whether its holder lives."""
+
+    def run_out(self, task: ModelTask) -> None:
+        self.give_back(task, failed=False)
+        task.lost = True
+
+    def failures(self, run_id: str) -> int:
+        task = self.tasks[run_id]
+        return task.failures + (task.lost and self.had_begun(run_id, task.attempt))
+
+    def had_begun(self, run_id: str, attempt: int) -> bool:
+        model = self.runs.get(run_id)
+        return model is None or (model.run.attempt == attempt and model.run.status is not RunStatus.QUEUED)
 
 
 def fits(outcome: Outcome, run: Run) -> bool:

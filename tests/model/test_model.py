@@ -27,7 +27,7 @@ from msgspec import Raw, structs
 
 from aws_services import AwsServices, TurnedClock, running_services
 from conformance.conftest import LEASE_S, AwsBench, Bench, LocalBench
-from model.ledger import Ledger, ModelRun, ModelTask, Refusal, fits
+from model.ledger import AwsLedger, Ledger, ModelRun, ModelTask, Refusal, fits
 from nanogrid.errors import DeadLetterNotFound, RunNotFound
 from nanogrid.identifiers import new_function_id
 from nanogrid.model import Depth, Lease, Outcome, RunStatus, Task
@@ -169,7 +169,8 @@ class Grid(RuleBasedStateMachine):
         for lease in leases:
             model = self.ledger.tasks[lease.task.run_id]
             assert lease.task.run_id in ready
-            assert (same_age(lease.task), lease.failures) == (same_age(model.task), model.failures)
+            assert same_age(lease.task) == same_age(model.task)
+            assert lease.failures == self.ledger.failures(lease.task.run_id)
             assert lease.attempt == model.attempt + 1
             self.ledger.leased(lease, LEASE_S)
         self.leases += leases
@@ -379,6 +380,10 @@ class AwsGrid(Grid):
     """
 
     services: AwsServices
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger = AwsLedger()
 
     def new_bench(self) -> Bench:
         self.stacks = ExitStack()

@@ -291,7 +291,10 @@ class Vault(ABC):
 
 
 class TaskQueue(ABC):
-    """Hands tasks to workers. A task is leased, not given: a lease not extended comes back.
+    """Hands tasks to workers. A task is leased, not given: a lease not extended comes back, and counts as a failure.
+
+    It counts as none where whoever held it was lost before the run's attempt had begun, where the backend can tell: a
+    worker that dies takes more tasks along than the one that it died of.
 
     Functions share the queue fairly: they take turns, however many tasks each has waiting. A function never has more
     tasks leased than its `Task.concurrency` (0: no limit), a tenant no more than its `Task.tenant_concurrency`, where

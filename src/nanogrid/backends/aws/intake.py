@@ -35,9 +35,9 @@ class Intake:
         expires = self._clock.monotonic() + lease_s
         opened = await asyncio.gather(*(self._open(message) for message in messages))
         ready = [(message, one) for message, one in zip(messages, opened, strict=True) if one is not None]
-        again = [one.task.run_id for message, one in ready if message.receives > 1]
-        returns = await self._fares.returns(again)
-        return [_fetched(message, one, returns.get(one.task.run_id, 0), expires) for message, one in ready]
+        earlier = {one.task.run_id: _earlier(message, one) for message, one in ready if message.receives > 1}
+        forgiven = await self._fares.forgiven(earlier)
+        return [_fetched(message, one, forgiven.get(one.task.run_id, 0), expires) for message, one in ready]
 
     async def _open(self, message: Message) -> Opened | None:
         """What the message says; None where it is not for now, and has been taken care of."""
@@ -49,19 +49,24 @@ class Intake:
             return None
         rest = 0.0 if opened.due is None else (opened.due - self._clock.now()).total_seconds()
         if rest > 0:
-            await self._fares.note_return(opened.task.run_id)
+            await self._fares.note_return(opened.task.run_id, opened.attempts + message.receives)
             await self._queue.hide(message.receipt_handle, rest)
             return None
         return opened
 
 
-def _fetched(message: Message, opened: Opened, returns: int, expires: float) -> Fetched:
+def _earlier(message: Message, opened: Opened) -> range:
+    """The attempts that this message was handed out for before."""
+    return range(opened.attempts + 1, opened.attempts + message.receives)
+
+
+def _fetched(message: Message, opened: Opened, forgiven: int, expires: float) -> Fetched:
     entry = QueuedTask(
         opened.task,
         durable=True,
         attempt=opened.attempts + message.receives,
-        # Every receive before this one ended by a failure, unless it was noted as a return without one.
-        failures=max(0, message.receives - 1 - returns),
+        # Every receive before this one ended by a failure, unless it is known to have ended otherwise.
+        failures=max(0, message.receives - 1 - forgiven),
     )
     entry.expires = expires
     return Fetched(entry, message.receipt_handle)

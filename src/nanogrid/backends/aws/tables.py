@@ -19,7 +19,7 @@ once and not once an index.
     run_...                 a run
     key#<sha-256>           an idempotency key, and its run
     letter#run_...          a dead letter, with its task
-    task#run_...            how often the task was given back without a failure
+    task#run_...            which of a task's receives were no failures
 
 A partition of an index takes 1,000 writes a second, and run ids grow with time, so that all new ones would fall on
 the end of one partition. Each listing of runs is therefore spread over `SHARDS` partitions, by the last character of

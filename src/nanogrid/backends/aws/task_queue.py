@@ -131,8 +131,12 @@ class AwsTaskQueue(TaskQueue):
     async def release(self, lease: Lease, *, delay_s: float = 0.0, failed: bool) -> None:
         """See the port. The delay is in whole seconds, rounded up."""
         entry = self._held(lease)
-        if not failed:
-            await self._fares.note_return(entry.task.run_id)
+        if failed:
+            # Where it can't be noted it counts as a failure all the same, if the attempt had begun.
+            with suppress(PlatformError):
+                await self._fares.note_failure(entry.task.run_id, entry.attempt)
+        else:
+            await self._fares.note_return(entry.task.run_id, entry.attempt)
         await self._queue.hide(self._forget(entry), delay_s)
 
     async def depth(self) -> Depth:
@@ -297,9 +301,9 @@ class AwsTaskQueue(TaskQueue):
             return
         self._turns.drop(entry)
         handle = self._handles.pop(entry.receipt)
-        # Where this fails the message comes back by itself, one failure later.
+        # Where this fails the message comes back by itself, and its attempt had not begun.
         with suppress(PlatformError):
-            await self._fares.note_return(entry.task.run_id)
+            await self._fares.note_return(entry.task.run_id, entry.attempt)
             await self._queue.hide(handle, delay_s)
 
     def _do(self, chore: Coroutine[None, None, None]) -> None:

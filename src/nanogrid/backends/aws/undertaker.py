@@ -81,8 +81,7 @@ class Undertaker:
 
     async def _was_only_given_back(self, opened: Opened) -> bool:
         """Whether it was handed out so often because its function's limit or a drain stood against it each time."""
-        run_id = opened.task.run_id
-        return (await self._fares.returns([run_id])).get(run_id, 0) > MAX_RECEIVES / 2
+        return await self._fares.returns(opened.task.run_id) > MAX_RECEIVES / 2
 
     async def _send_again(self, opened: Opened, message: Message) -> None:
         body = await self._envelopes.seal(opened.task, attempts=opened.attempts + MAX_RECEIVES)
