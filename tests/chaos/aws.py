@@ -14,6 +14,7 @@ import botocore.session
 from aws_services import AwsServices, Redis
 from chaos.aws_front import TOKEN, front_door
 from chaos.aws_worker import WorkerProcess
+from chaos.false_clock import FAKETIME, drifting
 from chaos.history import History
 from chaos.network import Network
 from chaos.proxy import Proxy
@@ -36,8 +37,11 @@ class AwsSystem(System):
     clients, most_open = 4, 24
     answer_s = 30.0
 
-    def __init__(self, url: str, workers: list[WorkerProcess], redis: Redis, proxy: Proxy, shim: SqsShim) -> None:
+    def __init__(
+        self, folder: Path, url: str, workers: list[WorkerProcess], redis: Redis, proxy: Proxy, shim: SqsShim
+    ) -> None:
         self.history = History()
+        self._folder = folder
         self._url = url
         self._workers = workers
         self._redis = redis
@@ -59,6 +63,7 @@ class AwsSystem(System):
             **self._network.harms("redis"),
             "throttle-sqs": self._throttle_sqs,
             "double-sqs": self._double_sqs,
+            **({"skew-worker": self._skew_worker} if FAKETIME.exists() else {}),
         }
 
     def _some_worker(self, strength: float) -> WorkerProcess:
@@ -84,6 +89,14 @@ class AwsSystem(System):
         await asyncio.sleep(seconds)
         worker.send(signal.SIGCONT)
         return f"SIGSTOP to the worker {worker.pid} for {seconds:.1f} s; a lease lasts {LEASE_S} s"
+
+    async def _skew_worker(self, strength: float) -> str:
+        """It lives by that clock until another is given to it."""
+        worker, rate = self._some_worker(strength), 0.9 if int(strength * 1000) % 2 else 1.1
+        await worker.end(signal.SIGTERM)
+        worker.live_by(drifting(self._folder / "clocks", rate))
+        await worker.start()
+        return f"the worker {worker.pid} started with clocks at {rate} times the speed"
 
     async def _kill_sandbox(self, strength: float) -> str:
         inside = family(self._some_worker(strength).pid)[1:] or [2**22 - 1]
@@ -148,7 +161,7 @@ async def _started(services: AwsServices, folder: Path, sandbox: str) -> AsyncIt
                 front_door(settings, services.environ | {"AWS_ENDPOINT_URL": shim.url}, folder / "front") as url,
                 _at_work(folder, sandbox, environment) as workers,
             ):
-                system = AwsSystem(url, workers, services.redis, proxy, shim)
+                system = AwsSystem(folder, url, workers, services.redis, proxy, shim)
                 system.sandbox = sandbox
                 if sandbox == "process":
                     system.count_executions(folder)

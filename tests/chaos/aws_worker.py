@@ -15,6 +15,7 @@ class WorkerProcess:
     def __init__(self, folder: Path, sandbox: str, slots: int, environment: dict[str, str]) -> None:
         self._options = ("--data", str(folder), "--sandbox", sandbox, "--slots", str(slots))
         self._environment = environment
+        self._clock: dict[str, str] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
 
@@ -23,6 +24,10 @@ class WorkerProcess:
         assert self._process is not None
         return self._process.pid
 
+    def live_by(self, clock: dict[str, str]) -> None:
+        """Have this clock, or the machine's where it is empty, from the next start on."""
+        self._clock = clock
+
     async def start(self) -> None:
         """Return when it takes tasks."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("NANOGRID_", "AWS_"))}
@@ -30,7 +35,7 @@ class WorkerProcess:
             *(sys.executable, "-m", "nanogrid", "worker", *self._options),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=inherited | self._environment,
+            env=inherited | self._environment | self._clock,
             start_new_session=True,
         )
         async with asyncio.timeout(_STARTS_WITHIN_S):

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from chaos.disk import Ballast
+from chaos.false_clock import FAKETIME, jumping
 from chaos.history import History
 from chaos.network import Network
 from chaos.proxy import Proxy
@@ -22,12 +23,6 @@ from nanogrid.sandbox.processes import family
 LEASE_S = 2.0
 #: Tasks at once: as many as four small workers would hold.
 MAX_RUNNING = 8
-_FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
-#: Under faketime 0.9.10 a sleep until a moment of the monotonic clock, as CPython does it, fails with EINVAL.
-_SLEEPS = """
-import select, time
-time.sleep = lambda seconds: select.select([], [], [], seconds)
-"""
 
 
 class LocalSystem(System):
@@ -62,7 +57,7 @@ class LocalSystem(System):
             "freeze-sandbox": self._freeze_sandbox,
             **self._network.harms("network"),
             "copy-database": self._copy_database,
-            **({"jump-clock": self._jump_clock} if _FAKETIME.exists() else {}),
+            **({"jump-clock": self._jump_clock} if FAKETIME.exists() else {}),
             **({"fill-disk": self._fill_disk} if self._disk else {}),
         }
 
@@ -150,7 +145,7 @@ async def local_system(sandbox: str, *, kinds: set[str]) -> AsyncIterator[LocalS
         offset = folder / "clock"
         environment = {"NANOGRID_LEASE_S": str(LEASE_S), "NANOGRID_MAX_RUNNING": str(MAX_RUNNING)}
         if "jump-clock" in kinds:
-            environment |= _false_clock(folder, offset)
+            environment |= jumping(folder, offset)
         with Ballast.mounted(folder / "small") if "fill-disk" in kinds else contextlib.nullcontext() as disk:
             data = (disk.folder if disk else folder) / "data"
             async with started_grid("--sandbox", sandbox, data=data, environment=environment) as grid:
@@ -165,15 +160,3 @@ async def local_system(sandbox: str, *, kinds: set[str]) -> AsyncIterator[LocalS
 def _address(grid: StartedGrid) -> tuple[str, int]:
     parts = urlsplit(grid.url)
     return str(parts.hostname), int(parts.port or 0)
-
-
-def _false_clock(folder: Path, offset: Path) -> dict[str, str]:
-    offset.write_text("+0")
-    (folder / "sitecustomize.py").write_text(_SLEEPS)
-    return {
-        "PYTHONPATH": str(folder),
-        "LD_PRELOAD": str(_FAKETIME),
-        "FAKETIME_TIMESTAMP_FILE": str(offset),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }

@@ -10,7 +10,7 @@ from chaos.schedule import Replay, drawn
 from chaos.system import System
 
 Say = Callable[[str], None]
-#: What needs nothing but this machine; the others are asked for by name: jump-clock, fill-disk.
+#: What needs nothing but this machine; the others are asked for by name: jump-clock, fill-disk, skew-worker.
 USUAL = {
     "local": "kill-server,freeze-server,stop-server,kill-sandbox,freeze-sandbox,cut-network,slow-network,"
     "half-open-network,copy-database",
