@@ -63,12 +63,10 @@ class Growth:
         return f"{left}; {counts}, {self.kb_per_run:.2f} KB a run"
 
 
-async def growth(
-    runs: int, *, warm_up: int = _WARM_UP, crash_every: int = 10, sandbox: str = "bubblewrap"
-) -> Growth:
-    """Let a grid run so many, every so manieth of them a crash; what it is compared with is itself after `warm_up`.
+async def growth(runs: int, *, warm_up: int = _WARM_UP, crash_every: int = 10, sandbox: str = "bubblewrap") -> Growth:
+    """Let a grid run so many, every so manieth of them a crash, and compare it with itself after `warm_up`.
 
-    Memory tells only where that many fill what is filled once: the latest 10,000 runs are kept in memory.
+    Memory tells only where those fill what is filled once: the latest 10,000 runs are kept in memory.
     """
     async with started_grid("--sandbox", sandbox, environment={"NANOGRID_MAX_RUNNING": str(_AT_ONCE)}) as grid:
         async with httpx.AsyncClient(base_url=grid.url, headers=grid.headers, timeout=60) as client:
