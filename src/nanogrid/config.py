@@ -13,6 +13,9 @@ _PREFIX = "NANOGRID_"
 #: Read by the command line and the SDK, not by a grid.
 _CLIENT_ONLY = frozenset({"NANOGRID_URL", "NANOGRID_TOKEN"})
 
+#: Written with commas in the environment.
+_LISTS = ("allowed_hosts", "preimport")
+
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set. Each field can come from `NANOGRID_<FIELD>`."""
@@ -41,6 +44,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     memory_budget_mb: int = 0
     #: Sandboxes kept ready for each runtime.
     spares: int = 2
+    #: Modules of Python itself that sandboxes have imported before any code is there, such as `json,asyncio`.
+    preimport: tuple[str, ...] = ()
     #: How long a lease is held without a heartbeat, in seconds.
     lease_s: float = 30.0
     #: How long running functions may finish after SIGTERM, in seconds.
@@ -78,8 +83,9 @@ def load(
     if unknown:
         raise ConfigError(f"unknown setting {unknown[0]}.", hint=f"Known: {', '.join(sorted(own))}.")
     values: dict[str, object] = {known[k]: v for k, v in environ.items() if k in known}
-    if isinstance(hosts := values.get("allowed_hosts"), str):
-        values["allowed_hosts"] = [host.strip() for host in hosts.split(",") if host.strip()]
+    for field in _LISTS:
+        if isinstance(names := values.get(field), str):
+            values[field] = [name.strip() for name in names.split(",") if name.strip()]
     values = {**defaults, **values, **{k: v for k, v in overrides.items() if v is not None}}
     values.setdefault("data", default_data_folder())
     values["data"] = Path(str(values["data"])).absolute()

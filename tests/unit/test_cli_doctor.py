@@ -30,7 +30,9 @@ def only(findings):
 def test_every_finding_that_is_not_ok_says_what_to_do():
     findings = json.loads(CliRunner().invoke(make_app(), ["doctor", "--json"]).stdout)
 
-    assert {"kernel", "bubblewrap", "cgroups", "docker", "node", "python", "disk"} <= {f["name"] for f in findings}
+    assert {"kernel", "bubblewrap", "forks", "cgroups", "docker", "node", "python", "disk"} <= {
+        f["name"] for f in findings
+    }
     assert all(finding["todo"] for finding in findings if finding["state"] != "ok")
 
 

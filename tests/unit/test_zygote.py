@@ -44,6 +44,25 @@ async def test_a_fork_has_imported_the_runtime_and_nothing_that_a_function_could
     assert not [name for name in modules if "zygote" in name or name in {"ctypes", "resource", "_socket", "fcntl"}]
 
 
+async def test_what_a_grid_wants_imported_is_there_and_draws_its_own_random_numbers() -> None:
+    draw = "import random, ssl, uuid; answer = [random.random(), str(uuid.uuid4()), ssl.RAND_bytes(8).hex()]"
+    wanted = ("random", "ssl", "uuid", "tempfile")
+    async with started_driver("zygote", preimport=wanted) as driver:
+        inmates = [await new_inmate(driver) for _ in range(2)]
+        there = await inmates[0].run(f"import sys; answer = [name in sys.modules for name in {wanted}]")
+        first, second = [await inmate.run(draw) for inmate in inmates]
+
+    assert there == [True] * 4
+    assert not set(first) & set(second)
+
+
+async def test_a_wanted_module_that_is_not_there_is_named() -> None:
+    async with started_driver("zygote", preimport=("no_such_module",)) as driver:
+        said = "\n".join(driver.notes())
+
+    assert "No module named 'no_such_module'" in said
+
+
 async def test_a_module_that_the_zygote_has_used_can_be_imported_anew() -> None:
     async with started_driver("zygote") as driver:
         inmate = await new_inmate(driver)
@@ -95,6 +114,50 @@ async def test_memory_that_a_fork_shares_does_not_count_and_what_it_takes_does()
     assert exact < 64
 
 
+# When it is old
+
+
+def zygote_of(driver):
+    return driver._zygotes._running[driver.runtimes()[0]].zygote._process.pid
+
+
+async def forks_until_renewed(driver):
+    """The first fork of the zygote that comes after this one."""
+    old = zygote_of(driver)
+    while zygote_of(driver) == old:
+        await new_inmate(driver)
+    return await new_inmate(driver)
+
+
+_LAYOUT = "answer = [id(None), hash('x'), hash('y'), [l.split('-')[0] for l in open('/proc/self/maps') if 'libc' in l]]"
+
+
+async def test_an_old_zygote_is_replaced_and_its_sandboxes_live_on() -> None:
+    async with started_driver("zygote", renew_after_forks=2) as driver:
+        before = [await new_inmate(driver) for _ in range(2)]
+        old = zygote_of(driver)
+        after = await forks_until_renewed(driver)
+        first, second, renewed = [await inmate.run(_LAYOUT) for inmate in (*before, after)]
+
+        assert first == second
+        assert first[1:] != renewed[1:]
+        assert not processes.lives(old)
+
+
+async def test_a_successor_that_cannot_start_leaves_the_old_zygote_at_work() -> None:
+    async with started_driver("zygote", renew_after_forks=1) as driver:
+        old = zygote_of(driver)
+        program = driver._machine.workspace.runtimes / "python.py"
+        program.chmod(0o644)
+        program.write_text("this is no Python")
+        while not driver._zygotes._renew_not_before:
+            inmate = await new_inmate(driver)
+        later = await new_inmate(driver)
+        answers = [await inmate.run("answer = 1"), await later.run("answer = 2")]
+
+        assert (zygote_of(driver), answers) == (old, [1, 2])
+
+
 # When it dies
 
 
@@ -118,7 +181,7 @@ async def test_the_next_sandbox_after_its_death_is_a_fork_of_a_new_one() -> None
 
 async def test_one_that_hangs_is_replaced() -> None:
     async with started_driver("zygote") as driver:
-        zygote = driver._zygotes._running[driver.runtimes()[0]]
+        zygote = driver._zygotes._running[driver.runtimes()[0]].zygote
         zygote._control.settimeout(0.2)
         os.kill(zygote._process.pid, signal.SIGSTOP)
         inmate = await new_inmate(driver)
@@ -146,7 +209,7 @@ async def test_one_that_died_and_does_not_start_again_is_done_without() -> None:
 
 async def test_closing_the_driver_leaves_no_zygote() -> None:
     async with started_driver("zygote") as driver:
-        zygote = driver._zygotes._running[driver.runtimes()[0]]._process.pid
+        zygote = zygote_of(driver)
         lived = processes.lives(zygote)
 
     assert lived
@@ -158,4 +221,4 @@ def _namespaces(pid: int) -> dict[str, str]:
 
 
 def _kill_zygote(driver) -> None:
-    os.kill(driver._zygotes._running[driver.runtimes()[0]]._process.pid, signal.SIGKILL)
+    os.kill(zygote_of(driver), signal.SIGKILL)

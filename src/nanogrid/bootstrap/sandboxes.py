@@ -112,7 +112,9 @@ def _ground(kind: str) -> Callable[[Config, Clock], _Ground]:
 def _behind_bubblewrap(config: Config, clock: Clock) -> _Ground:
     machine, offer = _machine(config, clock)
     bwraps = find_bwraps(os.environ.get("PATH", os.defpath))
-    make_driver = partial(BubblewrapDriver, machine, offer, bwraps=bwraps, seccomp=program())
+    make_driver = partial(
+        BubblewrapDriver, machine, offer, bwraps=bwraps, seccomp=program(), preimport=config.preimport
+    )
     return _Ground(machine.workspace.code, make_driver, _unused(offer))
 
 

@@ -1,5 +1,6 @@
 """`nanogrid doctor`: what this machine has for a grid, what it lacks, and what to do about it."""
 
+import asyncio
 import http.client
 import os
 import platform
@@ -19,6 +20,7 @@ from nanogrid.cli.machine import Machine
 from nanogrid.cli.render import counted, print_json, size
 from nanogrid.cli.session import session_of
 from nanogrid.client import discovery
+from nanogrid.errors import SandboxUnavailable
 from nanogrid.model import Record
 
 _TIMEOUT_S = 10.0
@@ -119,6 +121,21 @@ def _bubblewrap(machine: Machine) -> Iterator[Finding]:
     else:
         detail = f"{found} cannot make a sandbox: {output.splitlines()[-1] if output else f'exit code {code}'}"
         yield Finding(name="bubblewrap", state="fail", detail=detail, todo=_why_no_sandbox(machine))
+
+
+def _forks(_: Machine) -> Iterator[Finding]:
+    from nanogrid.bootstrap.forks import why_no_forks  # noqa: PLC0415 - it is most of the program
+
+    todo = "Sandboxes work without, but a first run takes some 10 ms longer."
+    try:
+        reasons = asyncio.run(why_no_forks())
+    except (SandboxUnavailable, OSError) as exc:
+        yield Finding(name="forks", state="warn", detail=f"could not be tried: {exc}", todo=todo)
+        return
+    if reasons:
+        yield Finding(name="forks", state="warn", detail="; ".join(reasons), todo=todo)
+    else:
+        yield Finding(name="forks", state="ok", detail="Python sandboxes are forked from a zygote")
 
 
 def _why_no_sandbox(machine: Machine) -> str:
@@ -245,6 +262,7 @@ _CHECKS: tuple[Callable[[Machine], Iterator[Finding]], ...] = (
     _kernel,
     _namespaces,
     _bubblewrap,
+    _forks,
     _cgroups,
     _docker,
     _node,

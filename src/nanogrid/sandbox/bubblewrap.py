@@ -28,7 +28,7 @@ from nanogrid.sandbox.view import CODE, RUNTIMES, Walls
 from nanogrid.sandbox.workspace import Slot, publish, remove_tree
 from nanogrid.sandbox.zygote import ZygoteFailed
 from nanogrid.sandbox.zygote_cell import ZygoteCell, tell_senders
-from nanogrid.sandbox.zygotes import Zygotes
+from nanogrid.sandbox.zygotes import RENEW_AFTER_FORKS, Zygotes
 
 #: How long bwrap may take to end when the runtime has; its exit status tells how that went. In seconds.
 _FOLLOWS_WITHIN_S = 0.3
@@ -108,10 +108,13 @@ class BubblewrapDriver(LocalDriver):
         seccomp: bytes | None = None,
         allow_host_network: bool = False,
         fork: bool = True,
+        preimport: Sequence[str] = (),
+        renew_after_forks: int = RENEW_AFTER_FORKS,
     ) -> None:
         """`bwraps` are tried in order. `seccomp` is a compiled filter program.
 
         With `fork` Python sandboxes are forks of a zygote where this machine allows it; all others start on their own.
+        `preimport` are modules that the forks find imported, `renew_after_forks` is how many come from one zygote.
         `allow_host_network` gives functions with network `outbound` this machine's own network, loopback included.
         """
         super().__init__(machine, offer, make_guard)
@@ -119,7 +122,9 @@ class BubblewrapDriver(LocalDriver):
         self._seccomp = seccomp
         self._allow_host_network = allow_host_network
         self._bwrap = Path()
-        self._zygotes = Zygotes(machine, seccomp=seccomp, enabled=fork)
+        self._zygotes = Zygotes(
+            machine, seccomp=seccomp, enabled=fork, preimport=preimport, renew_after_forks=renew_after_forks
+        )
 
     async def close(self) -> None:
         """See the port."""

@@ -31,8 +31,11 @@ class Numbers:
         self._free: list[int] = []
 
     def take(self) -> int:
-        """A number that nobody has."""
-        return heapq.heappop(self._free) if self._free else next(self._next)
+        """A number that nobody has. From any thread: what is free now may be taken a moment later."""
+        try:
+            return heapq.heappop(self._free)
+        except IndexError:
+            return next(self._next)
 
     def give_back(self, number: int) -> None:
         """It may be given out again."""

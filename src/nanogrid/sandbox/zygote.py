@@ -50,23 +50,48 @@ class Forked:
 class Zygote:
     """One zygote, until it is closed or dies."""
 
-    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket, said: int) -> None:
-        """Owns the process, and our ends of its socket and of the pipe for what it says."""
+    def __init__(
+        self, process: subprocess.Popen[bytes], control: socket.socket, said: int, users: range | None
+    ) -> None:
+        """Owns the process, and our ends of its socket and of the pipe for what it says.
+
+        `users` are those that its forks will be; None where they stay whoever it is.
+        """
         self._process = process
         self._control = control
         self._said = said
+        self._users = users
+        #: How many sandboxes it has made.
+        self.forks = 0
 
-    def wall_in(self, plan: Plan, users: range | None) -> None:
-        """Return when it can fork. Raises `ZygoteFailed`."""
+    def begin(self, plan: Plan) -> None:
+        """Have it build its walls; `advance` tells when it can fork. Raises `ZygoteFailed`."""
         try:
             self._control.send(marshal.dumps(plan, _MARSHAL_VERSION))
-            if users is not None:
-                self._expect("unshared")
-                self._map(users)
-                self._control.send(b"mapped")
-            self._expect("ready")
         except OSError as exc:
             raise self._failed(str(exc)) from exc
+
+    def advance(self, *, wait: bool) -> bool:
+        """Do what is next before it can fork, if it has come so far; whether it can. Raises `ZygoteFailed`.
+
+        With `wait` this returns when it has come further.
+        """
+        self._control.settimeout(_ANSWERS_WITHIN_S if wait else 0.0)
+        try:
+            answer = self._answer()
+            if answer == "unshared" and self._users is not None:
+                self._map(self._users)
+                self._control.send(b"mapped")
+                return False
+        except BlockingIOError:
+            return False
+        except OSError as exc:
+            raise self._failed(str(exc)) from exc
+        finally:
+            self._control.settimeout(_ANSWERS_WITHIN_S)
+        if answer != "ready":
+            raise self._failed(answer)
+        return True
 
     def fork(self, slot: Slot, descriptors: list[int]) -> Forked:
         """A new sandbox in the slot, with these descriptors: control, output, doors. Raises `ZygoteFailed`."""
@@ -74,9 +99,11 @@ class Zygote:
         order = marshal.dumps({"slot": str(slot.number), "user": user}, _MARSHAL_VERSION)
         try:
             self._control.sendmsg([order], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))])
-            return Forked(int(self._answer()))
+            forked = Forked(int(self._answer()))
         except (OSError, ValueError) as exc:
             raise self._failed(str(exc)) from exc
+        self.forks += 1
+        return forked
 
     def close(self) -> None:
         """End it. What it has forked lives on."""
@@ -90,11 +117,6 @@ class Zygote:
         for name in ("uid_map", "gid_map"):
             Path(f"/proc/{self._process.pid}/{name}").write_text(f"{_FIRST_INSIDE} {users.start} {len(users)}")
 
-    def _expect(self, wanted: str) -> None:
-        answer = self._answer()
-        if answer != wanted:
-            raise self._failed(answer)
-
     def _answer(self) -> str:
         return self._control.recv(_MAX_ANSWER).decode(errors="replace")
 
@@ -106,10 +128,13 @@ class Zygote:
         return ZygoteFailed(" ".join(part for part in (reason or "it ended", words) if part))
 
 
-def start_zygote(
+def begin_zygote(
     interpreter: Interpreter, runtimes: Path, identity: Identity | None, identities: Identities, plan: Plan
 ) -> Zygote:
-    """Start one from the folder of runtimes, as a user of its own where sandboxes have some. Raises `ZygoteFailed`."""
+    """Start one from the folder of runtimes, as a user of its own where sandboxes have some. Raises `ZygoteFailed`.
+
+    It can't fork yet: see `Zygote.advance`.
+    """
     control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     control.settimeout(_ANSWERS_WITHIN_S)
     with contextlib.ExitStack() as undo, inner, open_pipe() as (said, inner_said):
@@ -118,9 +143,9 @@ def start_zygote(
         # A pipe, because the forks have one there too, and Python remembers what its streams were.
         process = _start(interpreter, runtimes, identity, inner.fileno(), inner_said)
         undo.pop_all()
-    zygote = Zygote(process, control, said)
+    zygote = Zygote(process, control, said, identities.users)
     try:
-        zygote.wall_in(plan, identities.users)
+        zygote.begin(plan)
     except BaseException:
         zygote.close()
         raise

@@ -3,6 +3,7 @@
 `runtimes/nanogrid_zygote/walls.py` says what each kind of mount means. The order is the order in which they are made.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from nanogrid.sandbox.interpreters import Interpreter
@@ -37,8 +38,19 @@ _IMPORTS = [f"nanogrid_runtime.{name}" for name in ("channel", "failures", "func
 Plan = dict[str, object]
 
 
-def plan(walls: Walls, slots: Path, interpreter: Interpreter, *, seccomp: bytes, maps_users: bool) -> Plan:
-    """What the zygote of that interpreter is told; `slots` is the folder of all cells, and `walls.code` is not used."""
+def plan(
+    walls: Walls,
+    slots: Path,
+    interpreter: Interpreter,
+    *,
+    seccomp: bytes,
+    maps_users: bool,
+    preimport: Sequence[str] = (),
+) -> Plan:
+    """What the zygote of that interpreter is told; `slots` is the folder of all cells, and `walls.code` is not used.
+
+    `preimport` are modules that functions find imported.
+    """
     return {
         "maps_users": maps_users,
         "hostname": HOSTNAME,
@@ -48,7 +60,7 @@ def plan(walls: Walls, slots: Path, interpreter: Interpreter, *, seccomp: bytes,
         "writable": [list(one) for one in writable(walls.limits)],
         "code": str(CODE),
         "program": str(RUNTIMES / interpreter.program),
-        "imports": _IMPORTS,
+        "imports": [*_IMPORTS, *preimport],
         "filter": seccomp,
         "limits": _limits(walls.limits),
     }

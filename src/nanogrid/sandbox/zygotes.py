@@ -1,20 +1,39 @@
-"""A zygote for each Python of a grid: started when it is first needed, and again when it has died."""
+"""A zygote for each Python of a grid: started when it is first needed, again when it has died, and anew when it is old.
+
+Forks of one zygote share where their libraries lie and the secret of their hashes, so no zygote serves for long. Its
+successor starts beside it and takes over when it can fork: no sandbox waits for that.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from nanogrid.model import Network
 from nanogrid.sandbox.interpreters import Interpreter
 from nanogrid.sandbox.machine import Machine
 from nanogrid.sandbox.view import Walls
 from nanogrid.sandbox.workspace import Slot
-from nanogrid.sandbox.zygote import Forked, Zygote, ZygoteFailed, start_zygote
+from nanogrid.sandbox.zygote import Forked, Zygote, ZygoteFailed, begin_zygote
 from nanogrid.sandbox.zygote_policy import plan
 
 #: How long nobody tries again to start a zygote that could not be started, in seconds.
 _PAUSE_S = 60.0
 _FORKS = "python.py"
+#: After so many forks, or so many seconds, a zygote is replaced.
+RENEW_AFTER_FORKS = 1_000
+_RENEW_AFTER_S = 1_800.0
+#: How long a successor may take until it can fork, in seconds.
+_SUCCEEDS_WITHIN_S = 60.0
+
+
+class _Begun(NamedTuple):
+    """A zygote, and what is held for it."""
+
+    zygote: Zygote
+    #: Of the user that it is.
+    number: int
+    since: float
 
 
 class Zygotes:
@@ -26,16 +45,23 @@ class Zygotes:
         *,
         seccomp: bytes | None,
         enabled: bool = True,
+        preimport: Sequence[str] = (),
+        renew_after_forks: int = RENEW_AFTER_FORKS,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`seccomp` is a compiled filter program. Where not `enabled`, there never is a zygote."""
+        """`seccomp` is a compiled filter program. Where not `enabled`, there never is a zygote.
+
+        `preimport` are modules of Python's own that each zygote imports, and so finds each of its forks imported.
+        """
         self._machine = machine
         self._seccomp = seccomp or b""
         self._enabled = enabled
         self._now = now
-        self._running: dict[str, Zygote] = {}
-        #: Numbers, and so users, of those that run.
-        self._numbers: dict[str, int] = {}
+        self._preimport = preimport
+        self._renew_after_forks = renew_after_forks
+        self._running: dict[str, _Begun] = {}
+        self._successors: dict[str, _Begun] = {}
+        self._renew_not_before: dict[str, float] = {}
         self._failures: dict[str, str] = {}
         self._not_before: dict[str, float] = {}
 
@@ -46,11 +72,15 @@ class Zygotes:
         descriptors. With others the next one may be asked.
         """
         zygote = self.ready(interpreter)
+        if zygote is None:
+            return None
         try:
-            return None if zygote is None else zygote.fork(slot, descriptors)
+            forked = zygote.fork(slot, descriptors)
         except ZygoteFailed:
-            self._end(interpreter.runtime)
+            self._end(self._running.pop(interpreter.runtime))
             raise
+        self._renew(interpreter)
+        return forked
 
     def ready(self, interpreter: Interpreter) -> Zygote | None:
         """The interpreter's zygote, started if need be; None where there is none for now."""
@@ -62,7 +92,8 @@ class Zygotes:
                 self._start(interpreter)
             except ZygoteFailed as exc:
                 self._give_up(name, str(exc))
-        return self._running.get(name)
+        running = self._running.get(name)
+        return None if running is None else running.zygote
 
     def describe(self) -> list[str]:
         """For people: what is forked, and what is not and why; a line each."""
@@ -75,14 +106,26 @@ class Zygotes:
 
     def close(self) -> None:
         """End all. Sandboxes live on. Idempotent."""
-        for name in list(self._running):
-            self._end(name)
+        for begun in (self._running, self._successors):
+            while begun:
+                self._end(begun.popitem()[1])
 
     def _start(self, interpreter: Interpreter) -> None:
+        begun = self._begin(interpreter)
+        try:
+            while not begun.zygote.advance(wait=True):
+                pass
+        except BaseException:
+            self._end(begun)
+            raise
+        self._running[interpreter.runtime] = begun
+        self._failures.pop(interpreter.runtime, None)
+
+    def _begin(self, interpreter: Interpreter) -> _Begun:
         machine = self._machine
         number = machine.numbers.take()
         try:
-            zygote = start_zygote(
+            zygote = begin_zygote(
                 interpreter,
                 machine.workspace.runtimes,
                 machine.identities.of(number),
@@ -92,8 +135,37 @@ class Zygotes:
         except BaseException:
             machine.numbers.give_back(number)
             raise
-        self._running[interpreter.runtime], self._numbers[interpreter.runtime] = zygote, number
-        self._failures.pop(interpreter.runtime, None)
+        return _Begun(zygote, number, self._now())
+
+    def _renew(self, interpreter: Interpreter) -> None:
+        """Bring the succession of an old zygote one step further; where it fails, the old one goes on for a while."""
+        name, now = interpreter.runtime, self._now()
+        successor = self._successors.pop(name, None)
+        try:
+            if successor is not None:
+                self._succeed(name, successor, now)
+            elif self._is_old(name, now):
+                self._successors[name] = self._begin(interpreter)
+        except ZygoteFailed:
+            self._renew_not_before[name] = now + _PAUSE_S
+            if successor is not None:
+                self._end(successor)
+
+    def _succeed(self, name: str, successor: _Begun, now: float) -> None:
+        """Let the successor take over, if it can fork by now. Raises `ZygoteFailed`."""
+        if successor.zygote.advance(wait=False):
+            self._end(self._running[name])
+            self._running[name] = successor
+        elif now - successor.since < _SUCCEEDS_WITHIN_S:
+            self._successors[name] = successor
+        else:
+            raise ZygoteFailed("it was not ready in time")
+
+    def _is_old(self, name: str, now: float) -> bool:
+        running = self._running[name]
+        if now < self._renew_not_before.get(name, 0.0):
+            return False
+        return running.zygote.forks >= self._renew_after_forks or now - running.since >= _RENEW_AFTER_S
 
     def _plan(self, interpreter: Interpreter) -> dict[str, object]:
         workspace = self._machine.workspace
@@ -106,11 +178,18 @@ class Zygotes:
             limits=self._machine.limits,
         )
         maps_users = self._machine.identities.users is not None
-        return plan(walls, workspace.slots, interpreter, seccomp=self._seccomp, maps_users=maps_users)
+        return plan(
+            walls,
+            workspace.slots,
+            interpreter,
+            seccomp=self._seccomp,
+            maps_users=maps_users,
+            preimport=self._preimport,
+        )
 
-    def _end(self, name: str) -> None:
-        self._running.pop(name).close()
-        self._machine.numbers.give_back(self._numbers.pop(name))
+    def _end(self, begun: _Begun) -> None:
+        begun.zygote.close()
+        self._machine.numbers.give_back(begun.number)
 
     def _give_up(self, name: str, reason: str) -> None:
         self._failures[name] = reason
