@@ -48,19 +48,28 @@ class OpenLoop:
         self._connections: list[Connection] = []
         self._free: list[Connection] = []
         self._failure: Exception | None = None
+        self._ended = False
+        self._replacing: set[asyncio.Task[None]] = set()
 
     async def run(self, arrivals: Iterator[float], seconds: float) -> Tally:
         """Send at each arrival, wait for the last answers. Raises `ConnectionFailed`."""
-        self._connections = [Connection(self._answered, self._lost) for _ in range(self._size)]
-        for connection in self._connections:
-            await connect(self._target, connection)
-        self._free = list(self._connections)
+        while len(self._free) < self._size:
+            await self._open()
         self.tally.seconds = seconds
-        await self._send_all(arrivals)
-        await self._settle()
-        for connection in self._connections:
-            connection.close()
+        try:
+            await self._send_all(arrivals)
+            await self._settle()
+        finally:
+            self._ended = True
+            for connection in self._connections:
+                connection.close()
         return self.tally
+
+    async def _open(self) -> None:
+        connection = Connection(self._answered, self._lost)
+        await connect(self._target, connection)
+        self._connections.append(connection)
+        self._free.append(connection)
 
     async def _send_all(self, arrivals: Iterator[float]) -> None:
         start = time.perf_counter()
@@ -97,8 +106,27 @@ class OpenLoop:
         else:
             self._free.append(connection)
 
-    def _lost(self, _connection: Connection, exc: Exception | None) -> None:
-        self._failure = ConnectionFailed(f"a connection ended under load: {exc or 'closed'}.")
+    def _lost(self, connection: Connection, exc: Exception | None) -> None:
+        if self._ended:
+            return
+        if connection not in self._free:
+            self._failure = ConnectionFailed(f"a connection ended under load: {exc or 'closed'}.")
+            return
+        # A server may end what idles: at a low rate most of these do, and some never send anything.
+        self._free.remove(connection)
+        self._connections.remove(connection)
+        replacing = asyncio.get_running_loop().create_task(self._replace())
+        self._replacing.add(replacing)
+        replacing.add_done_callback(self._replacing.discard)
+
+    async def _replace(self) -> None:
+        try:
+            await self._open()
+        except ConnectionFailed as exc:
+            self._failure = exc
+            return
+        if self.waiting:
+            self._send(self._free.pop(), self.waiting.popleft())
 
     def _raise_failure(self) -> None:
         if self._failure:

@@ -9,6 +9,8 @@ from instrument.open_loop import OpenLoop, poisson, steady
 from loaded_server import http, serving
 from nanogrid.cli.load import Tally, closed_loop, make_target
 from nanogrid.client import ConnectionFailed
+from scripted_server import scripted_server
+from waiting import until
 
 
 async def right(_number):
@@ -93,6 +95,25 @@ async def test_a_latency_counts_from_when_its_request_was_due():
 
     assert len(tally.latencies) == 10
     assert list(tally.latencies) == sorted(tally.latencies, reverse=True)
+
+
+async def test_a_connection_that_ends_while_it_idles_is_replaced():
+    """As servers do with those that have not sent anything for a while."""
+    async with serving(right) as url:
+        loop = OpenLoop(target(url), connections=1)
+        await loop._open()
+        (first,) = loop._free
+        first.close()
+        await until(lambda: loop._free and first not in loop._free)
+        tally = await loop.run(iter([0.0, 0.0]), 0.1)
+
+    assert (len(tally.latencies), tally.wrong) == (2, 0)
+
+
+async def test_a_connection_that_ends_with_a_request_under_way_is_no_result():
+    async with scripted_server(lambda _: None) as server:
+        with pytest.raises(ConnectionFailed, match="ended under load"):
+            await OpenLoop(target(f"{server.url}/run"), connections=1).run(iter([0.0]), 0.1)
 
 
 def test_poisson_arrivals_are_repeatable_and_as_many_as_asked_for():
