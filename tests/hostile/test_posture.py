@@ -1,12 +1,16 @@
 """The walls are what the policy says, seen from outside on a running sandbox."""
 
 import json
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from outside import look, tree, zygotes
 from posture import posture
 
+T = TypeVar("T")
 HERE = Path(__file__).parent
 WITNESS = """
 import os
@@ -38,12 +42,9 @@ def test_a_sandbox_consists_of_these_processes_and_none_is_root(attacked, policy
 
 
 def test_no_process_of_a_sandbox_carries_the_platforms_environment_or_names_its_folders(attacked):
-    seen = b"".join(
-        Path(f"/proc/{pid}/{name}").read_bytes()
-        for processes in _sandboxes(attacked)
-        for pid in processes
-        for name in ("environ", "cmdline")
-    )
+    pids = [pid for processes in _sandboxes(attacked) for pid in processes]
+    seen = b"".join(_each(pids, lambda pid: Path(f"/proc/{pid}/environ").read_bytes()))
+    seen += b"".join(_each(pids, lambda pid: Path(f"/proc/{pid}/cmdline").read_bytes()))
 
     assert str(attacked.grid.data).encode() not in seen
     assert b"HOME=" not in seen
@@ -51,11 +52,10 @@ def test_no_process_of_a_sandbox_carries_the_platforms_environment_or_names_its_
 
 def test_sandboxes_share_no_namespace_with_each_other(attacked):
     runtimes = [processes[-1] for processes in _sandboxes(attacked)]
-    namespaces = [
-        Path(f"/proc/{pid}/ns/{name}").readlink() for pid in runtimes for name in ("mnt", "pid", "net", "ipc")
-    ]
+    found = _each(runtimes, lambda pid: [_namespace(pid, name) for name in ("mnt", "pid", "net", "ipc")])
+    namespaces = [namespace for sandbox in found for namespace in sandbox]
 
-    assert len(runtimes) > 1
+    assert len(found) > 1
     assert len(set(namespaces)) == len(namespaces)
 
 
@@ -75,7 +75,21 @@ def _sandbox_of_a_witness(attacked) -> list[int]:
     """The processes of one that nothing has been done in; it says by itself which it is."""
     attacked.deploy("witness", source=WITNESS)
     namespace = attacked.run("witness", None)["output"]
-    (found,) = [one for one in _sandboxes(attacked) if str(Path(f"/proc/{one[-1]}/ns/mnt").readlink()) == namespace]
+    sandboxes = {processes[-1]: processes for processes in _sandboxes(attacked)}
+    (found,) = [pid for pid, own in _each(sandboxes, lambda pid: (pid, _namespace(pid, "mnt"))) if own == namespace]
+    return sandboxes[found]
+
+
+def _namespace(pid: int, name: str) -> str:
+    return str(Path(f"/proc/{pid}/ns/{name}").readlink())
+
+
+def _each(pids: Iterable[int], read: Callable[[int], T]) -> list[T]:
+    """What is read of each; spares come and go meanwhile, and nothing is read of what has gone."""
+    found = []
+    for pid in pids:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found.append(read(pid))
     return found
 
 
