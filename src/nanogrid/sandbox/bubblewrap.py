@@ -53,13 +53,13 @@ class BubblewrapCell(LocalCell):
     def __init__(self, machine: Machine, launched: Launched, info: int, on_gone: Callable[[LocalCell], None]) -> None:
         """See `LocalCell`. `info` is the pipe in which bwrap says who is who; it is closed here."""
         super().__init__(machine, launched, on_gone, apart=True)
-        self._info = info
+        self._info = open(info, "rb", buffering=0)  # noqa: SIM115 - closed when the cell is ended
         self._first: Watched | None = None
 
     def find_runtime(self) -> Watched:
         """See `LocalCell`."""
         try:
-            self._first = Watched(msgspec.json.decode(os.read(self._info, _INFO_BYTES), type=_Info).first)
+            self._first = Watched(msgspec.json.decode(self._info.read(_INFO_BYTES), type=_Info).first)
             return Watched(processes.children(self._first.pid)[0])
         except (OSError, msgspec.DecodeError, IndexError) as exc:
             raise SandboxUnavailable(f"the runtime is up, but can't be found below bwrap: {exc!r}.") from exc
@@ -76,7 +76,7 @@ class BubblewrapCell(LocalCell):
         first.kill()
         if not await self._child.ends_within(_ENDS_WITHIN_S):
             self._child.kill()
-        os.close(self._info)
+        self._info.close()
         return await first.ends_within(_ENDS_WITHIN_S) and await self._child.ends_within(_ENDS_WITHIN_S)
 
     async def exit_status(self) -> tuple[int | None, int | None]:

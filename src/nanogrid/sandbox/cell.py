@@ -37,7 +37,10 @@ class Cell(ABC):
 
     @abstractmethod
     async def kill(self) -> None:
-        """End every process inside with SIGKILL and remove what the cell occupied. Idempotent; returns when gone."""
+        """End every process inside with SIGKILL and remove what the cell occupied. Idempotent; returns when gone.
+
+        Where that takes the kernel long it returns before; what the cell occupied is given back when it is gone.
+        """
 
     @abstractmethod
     async def ended(self) -> Ending:

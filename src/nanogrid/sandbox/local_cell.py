@@ -27,6 +27,9 @@ _FEW_FILES = 32
 #: How often, 5 ms apart, killing is tried: what can't be ended in a second hangs in the kernel.
 _KILL_ROUNDS = 200
 _KILL_PAUSE_S = 0.005
+#: How long `kill` waits at most, in seconds, and from one try to end what takes longer until the next.
+_GONE_WITHIN_S = 2.0
+_NEXT_TRY_S = 0.5
 #: How much of what a runtime said before it failed to start is worth an error message, in bytes.
 _LAST_WORDS = 2048
 
@@ -53,7 +56,7 @@ class LocalCell(Cell):
         """Owns the slot and the process; the ends belong to the guard as soon as there is one.
 
         `apart` says whether the kernel counts its processes, and guards files from it, as those of another user.
-        `on_gone` is called once, when nothing of the cell is left; never where something could not be ended.
+        `on_gone` is called once, when nothing of the cell is left; never where something can't be ended.
         """
         self.control = launched.ends.control
         self.output = launched.ends.output
@@ -79,7 +82,7 @@ class LocalCell(Cell):
 
     @abstractmethod
     async def end_processes(self) -> bool:
-        """End the child and every process inside; whether all are gone."""
+        """End the child and every process inside; whether all are gone. Called again until they are."""
 
     @abstractmethod
     async def exit_status(self) -> tuple[int | None, int | None]:
@@ -142,7 +145,12 @@ class LocalCell(Cell):
         """See `Cell`. Cancelling it does not stop it."""
         if self._killing is None:
             self._killing = asyncio.create_task(self._end())
-        await asyncio.shield(self._killing)
+        await asyncio.wait([self._killing], timeout=_GONE_WITHIN_S)
+
+    def abandon(self) -> None:
+        """Leave what has not ended yet, though killed, to the next start's sweep."""
+        if self._killing is not None:
+            self._killing.cancel()
 
     def close_ends(self) -> None:
         """For a cell that no guard has taken over."""
@@ -168,9 +176,14 @@ class LocalCell(Cell):
 
     async def _end(self) -> None:
         self._machine.memory_watch.remove(self.slot.number)
-        gone = await self.end_processes()
-        if gone and await self._remove_cgroup() and await asyncio.to_thread(self._remove_slot):
-            self._on_gone(self)
+        # Slot and user are given back however long it takes: the kernel may have a full /tmp to free before a process
+        # is gone, and functions that fill theirs would otherwise use up what there is.
+        while not await self._has_ended():  # noqa: ASYNC110 - a folder that can be removed is no event
+            await asyncio.sleep(_NEXT_TRY_S)
+        self._on_gone(self)
+
+    async def _has_ended(self) -> bool:
+        return await self.end_processes() and await self._remove_cgroup() and await asyncio.to_thread(self._remove_slot)
 
     async def _remove_cgroup(self) -> bool:
         for _ in range(_KILL_ROUNDS):
@@ -180,7 +193,7 @@ class LocalCell(Cell):
         return False
 
     def _remove_slot(self) -> bool:
-        # What can't be removed now, because the disk or a process hangs, is left to the next start's sweep.
+        # What can't be removed now, because the disk or a process hangs, may be later.
         try:
             remove_tree(self.slot.folder)
         except OSError:

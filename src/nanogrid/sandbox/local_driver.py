@@ -90,6 +90,8 @@ class LocalDriver(SandboxDriver):
             self._discard(starting)
         await asyncio.gather(*self._discarding)
         await asyncio.gather(*(cell.kill() for cell in list(self._cells)))
+        for cell in self._cells:
+            cell.abandon()
         await asyncio.to_thread(self._machine.close)
 
     def forget(self, cell: LocalCell) -> None:
