@@ -119,7 +119,8 @@ def _state(grid: StartedGrid) -> State:
     return State(
         view=view,
         threads=int(status["Threads"]),
-        cgroups=len(groups(grid.data)) - len(view.sandboxes),
+        # Without control groups of its own a grid has none to leave behind, however many sandboxes it has.
+        cgroups=max(0, len(groups(grid.data)) - len(view.sandboxes)),
         descriptors=view.descriptors - DESCRIPTORS_EACH * len(view.sandboxes),
         resident_kb=int(status["VmRSS"].split()[0]),
     )

@@ -16,12 +16,15 @@ class Sent:
 
     def __init__(self, place):
         self.count = 0
-        self._send = place.backend.task_queue.send
-        place.backend.task_queue.send = self
+        queue, intake = place.backend.task_queue, place.backend.intake
+        queue.send, intake.take_in = self._counted(queue.send), self._counted(intake.take_in)
 
-    async def __call__(self, *args, **options):
-        self.count += 1
-        await self._send(*args, **options)
+    def _counted(self, send):
+        async def counted(*args, **options):
+            self.count += 1
+            await send(*args, **options)
+
+        return counted
 
 
 async def doubles(call: Invocation) -> Reply:

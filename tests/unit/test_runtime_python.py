@@ -554,6 +554,6 @@ def find_python(minor: int) -> str | None:
     """A Python of that version which starts: a version manager's stand-in may be on PATH and lead nowhere."""
     for folder in os.environ["PATH"].split(os.pathsep):
         path = Path(folder) / f"python3.{minor}"
-        if path.exists() and subprocess.run([path, "-V"], capture_output=True, check=False).returncode == 0:
+        if os.access(path, os.X_OK) and subprocess.run([path, "-V"], capture_output=True, check=False).returncode == 0:
             return str(path)
     return sys.executable if sys.version_info[1] == minor else None
