@@ -60,6 +60,11 @@ class Grid:
         self.calls: dict[str, Call] = {}
         self.warmed: list[int] = []
         self.stored: list[str] = []
+        #: Whether functions have traffic, and what the loading of their next versions waits for.
+        self.is_called = False
+        self.may_load = asyncio.Event()
+        self.may_load.set()
+        self.waiting_to_load = 0
         self.metrics = Metrics()
         self.log = make_log("json", stream) if stream else make_log("json")
         self.key_ring = KeyRing(backend.record_store, self.clock, owner_digest=token_digest(TOKEN), vault=backend.vault)
@@ -75,6 +80,8 @@ class Grid:
                 check_room=self.quotas.check_room,
                 warm=self._warm,
                 on_stored=self.stored.append,
+                is_called=lambda _: self.is_called,
+                warm_successor=self._warm_successor,
             ),
             self._dispatcher(),
             self.log_feed,
@@ -122,6 +129,12 @@ class Grid:
             raise VersionBroken(f"version {function.version} cannot be loaded.")
         self.warmed.append(function.version)
         return 1.5
+
+    async def _warm_successor(self, function: Function) -> None:
+        self.waiting_to_load += 1
+        await self.may_load.wait()
+        self.waiting_to_load -= 1
+        await self._warm(function)
 
     def _dispatcher(self) -> Dispatcher:
         return Dispatcher(

@@ -77,6 +77,9 @@ class CallingPool(SandboxPool):
     def release(self, claim: Claim) -> None:
         self.out -= 1
 
+    def keeps(self, function_id: str) -> bool:
+        return self.warm
+
     def census(self) -> dict[str, int]:
         return {"spare": 0, "warm": int(self.warm), "busy": self.out, "starting": 0}
 

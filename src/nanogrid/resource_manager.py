@@ -5,6 +5,7 @@ All or nothing: no archive without a function, no version without code.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from weakref import WeakValueDictionary
 
 from msgspec import UNSET, UnsetType, structs
 
@@ -32,6 +33,10 @@ _MODULE_SUFFIXES = {"python": (".py", "/__init__.py", ".so"), "nodejs": (".js", 
 
 async def _always_room(_: Function) -> None:
     """No tenant has a quota."""
+
+
+async def _always_warm(_: Function) -> None:
+    """There is nothing to be loaded before."""
 
 
 class Change(Record, frozen=True, kw_only=True):
@@ -70,16 +75,22 @@ class ResourceManager:
         check_room: Callable[[Function], Awaitable[None]] = _always_room,
         warm: Callable[[Function], Awaitable[float]] | None = None,
         on_stored: Callable[[str], None] = lambda _: None,
+        is_called: Callable[[str], bool] = lambda _: False,
+        warm_successor: Callable[[Function], Awaitable[None]] = _always_warm,
     ) -> None:
         """`runtimes` says what this grid can start now, best first; `why_not` why a network can't be had, if so.
 
         `check_room` raises `QuotaReached` where a function with new code is more than its tenant may have. `warm`
         makes a version ready to run, or raises `VersionBroken`; without it versions start when they are called for.
-        `on_stored` hears the sha-256 of code that a version has now: its first run is near.
+        `on_stored` hears the sha-256 of code that a version has now: its first run is near. `is_called` says whether
+        a function, by its id, has traffic, which a next version takes over: `warm_successor` loads it before, or raises
+        `VersionBroken`.
         """
         self._check_room = check_room
         self._warm = warm
         self._on_stored = on_stored
+        self._is_called = is_called
+        self._warm_successor = warm_successor
         self._registry = registry
         self._code_store = code_store
         self._uploads = uploads
@@ -89,6 +100,8 @@ class ResourceManager:
         self._limits = limits
         # Storing code and naming it are two stores: nobody may count the users of a digest between the two.
         self._code_lock = asyncio.Lock()
+        #: By function: the next version is made of the latest, so updates take turns.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def deploy(
         self, name: str, change: Change, *, tenant: str = DEFAULT_TENANT, check_handler: bool = True
@@ -133,11 +146,18 @@ class ResourceManager:
     async def update(
         self, reference: str, change: Change, *, tenant: str = DEFAULT_TENANT, check_handler: bool = True
     ) -> Function:
-        """Make the next version. Raises `FunctionNotFound`, `RevisionConflict`, and what `deploy` raises.
+        """Make the next version; where the function has traffic, that goes to it when it is loaded, and not before.
 
-        Without `check_handler` handler and code may come one after the other, in two versions.
+        Without `check_handler` handler and code may come one after the other, in two versions, so that nothing is
+        loaded before. Raises `FunctionNotFound`, `RevisionConflict`, `VersionBroken`, and what `deploy` raises.
         """
-        current = await self._registry.get(reference, tenant=tenant)
+        function_id = (await self._registry.get(reference, tenant=tenant)).function_id
+        async with self._turns.setdefault(function_id, asyncio.Lock()):
+            return await self._update(function_id, change, tenant, check_handler=check_handler)
+
+    async def _update(self, function_id: str, change: Change, tenant: str, *, check_handler: bool) -> Function:
+        current = await self._registry.get(function_id, tenant=tenant)
+        takes_over = check_handler and self._is_called(function_id)
         runtime = current.runtime if change.runtime is UNSET else self._resolve(change.runtime)
         archive = await self._archive(runtime, change, tenant)
         function = structs.replace(
@@ -147,11 +167,15 @@ class ResourceManager:
             if check_handler and (change.handler, change.runtime) != (UNSET, UNSET):
                 stored = await self._code_store.get(current.code_sha256)
                 _check_handler(function, await asyncio.to_thread(canonical, stored))
+            if takes_over:
+                await self._warm_successor(function)
             await self._registry.update(function)
             return function
         function = structs.replace(function, code_sha256=archive.sha256, code_size=len(archive.content))
         if check_handler:
             _check_handler(function, archive)
+        if takes_over:
+            await self._try(function, archive)
         return await self._store(function, archive, self._registry.update)
 
     async def get(self, reference: str, version: int | None = None, *, tenant: str = DEFAULT_TENANT) -> Function:
@@ -171,7 +195,12 @@ class ResourceManager:
 
         Raises `FunctionNotFound`, `InvalidField`, `RevisionConflict`, `VersionBroken`.
         """
-        latest = await self._registry.get(reference, tenant=tenant)
+        function_id = (await self._registry.get(reference, tenant=tenant)).function_id
+        async with self._turns.setdefault(function_id, asyncio.Lock()):
+            return await self._roll_back(function_id, version, tenant)
+
+    async def _roll_back(self, function_id: str, version: int | None, tenant: str) -> Function:
+        latest = await self._registry.get(function_id, tenant=tenant)
         if version is None and latest.version == 1:
             raise InvalidField(f"the function {latest.name!r} has no version before its first.", path="$.version")
         target = latest.version - 1 if version is None else version
@@ -229,6 +258,21 @@ class ResourceManager:
             return await asyncio.to_thread(canonical, uploaded, limits=self._limits)
         return None
 
+    async def _try(self, function: Function, archive: Archive) -> None:
+        """Load the version before it is one. Not under the code lock: that would hold up everybody's deployments."""
+        await self._check_room(function)
+        await self._code_store.put(archive.content)
+        try:
+            await self._warm_successor(function)
+        except (NanoGridError, asyncio.CancelledError):
+            async with self._code_lock:
+                await self._drop_unused(archive.sha256)
+            raise
+
+    async def _drop_unused(self, code_sha256: str) -> None:
+        if not await self._registry.uses(code_sha256):
+            await self._code_store.delete(code_sha256)
+
     async def _store(self, function: Function, archive: Archive, record: Callable) -> Function:  # type: ignore[type-arg]
         """Keep the code, then name it; where naming fails, the code goes unless somebody else uses it."""
         async with self._code_lock:
@@ -237,8 +281,7 @@ class ResourceManager:
             try:
                 await record(function)
             except NanoGridError:
-                if not await self._registry.uses(archive.sha256):
-                    await self._code_store.delete(archive.sha256)
+                await self._drop_unused(archive.sha256)
                 raise
         self._on_stored(archive.sha256)
         return function

@@ -123,7 +123,8 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
         "One key means one request. Take a new key for another request, or send the very same body.",
     ),
     errors.VersionBroken: Advice(
-        "An alias, or the latest version, was to move to a version whose code cannot be loaded. Nothing has moved.",
+        "An alias, or the runs of a function that is called, were to go to a version whose code cannot be loaded. "
+        "Nothing has moved: the version that answered before goes on.",
         "The message has the import's error. Deploy a version that can be loaded, or name another.",
     ),
     errors.QuotaReached: Advice(

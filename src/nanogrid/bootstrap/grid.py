@@ -33,7 +33,7 @@ from nanogrid.ports import SandboxPool, TaskQueue
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
 from nanogrid.secret_store import SecretStore
-from nanogrid.worker import DirectRuns, Worker, warm
+from nanogrid.worker import DirectRuns, Worker, warm, warm_successor
 
 #: How long a request may wait for its run on one machine, in seconds.
 _MAX_WAIT_S = 900.0
@@ -242,6 +242,8 @@ def _services(
             check_room=owners.quotas.check_room,
             warm=warmed,
             on_stored=sandboxes.expect_code,
+            is_called=sandboxes.pool.keeps,
+            warm_successor=partial(warm_successor, sandboxes.pool, clock),
         ),
         dispatcher=Dispatcher(
             backend.registry,

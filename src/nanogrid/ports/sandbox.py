@@ -122,6 +122,10 @@ class SandboxPool(ABC):
         """Take the sandbox back: warm if it is reusable, else it is ended in the background. Does not block."""
 
     @abstractmethod
+    def keeps(self, function_id: str) -> bool:
+        """Whether some version of the function is in a sandbox, warm or at work: it was called lately."""
+
+    @abstractmethod
     def census(self) -> dict[str, int]:
         """How many sandboxes there are now, by state: spare, warm, busy, starting."""
 

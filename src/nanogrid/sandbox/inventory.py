@@ -16,7 +16,7 @@ from nanogrid.model import Function, RunError
 from nanogrid.ports import Claim, Sandbox
 from nanogrid.sandbox.budget import Budget
 from nanogrid.sandbox.ledger import Ledger
-from nanogrid.sandbox.shelves import Answer, Provide, Quota, Refill, Resident, Shelf, Step, Stock
+from nanogrid.sandbox.shelves import Answer, Provide, Quota, Refill, Resident, Shelf, Step, Stock, key_of
 
 #: How long a function whose callers wait may keep a sandbox that comes back, while another function waits for room, in
 #: seconds. Each change of hands costs a cold start; without any, a busy function would keep its sandboxes for ever.
@@ -55,11 +55,16 @@ class Inventory:
         """How many sandboxes there are, by state."""
         return self._ledger.census()
 
+    def keeps(self, function_id: str) -> bool:
+        """Whether some version of the function is in a sandbox."""
+        quota = self._ledger.quotas.get(function_id)
+        return quota is not None and any(shelf.residents for shelf in quota.shelves)
+
     # What callers ask for
 
     def take(self, function: Function) -> Claim | None:
         """A warm sandbox, if there is one and the function may run once more."""
-        shelf = self._ledger.shelves.get((function.function_id, function.version))
+        shelf = self._ledger.shelves.get(key_of(function))
         if shelf is None or shelf.quota.full:
             return None
         resident = self._ledger.pop_alive(shelf.idle)
@@ -77,7 +82,7 @@ class Inventory:
 
     def withdraw(self, function: Function, answer: Answer) -> None:
         """The caller has gone; what it was given in the last moment is taken back."""
-        shelf = self._ledger.shelves.get((function.function_id, function.version))
+        shelf = self._ledger.shelves.get(key_of(function))
         if shelf is not None and answer in shelf.waiters:
             shelf.waiters.remove(answer)
             self._waiting -= 1

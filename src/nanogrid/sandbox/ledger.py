@@ -10,7 +10,7 @@ from nanogrid.clock import Clock
 from nanogrid.model import Function, Network
 from nanogrid.ports import Claim, Sandbox
 from nanogrid.sandbox.budget import ESTIMATE_MB, Budget
-from nanogrid.sandbox.shelves import End, Kind, Quota, Resident, Shelf, Step, Stock
+from nanogrid.sandbox.shelves import End, Key, Kind, Quota, Resident, Shelf, Step, Stock, key_of
 
 #: Sandboxes measured at a time: reading one costs some 30 microseconds, and runs wait meanwhile.
 WEIGHED_AT_ONCE = 16
@@ -24,7 +24,7 @@ class Ledger:
         self._clock = clock
         self.budget = budget
         self.quotas: dict[str, Quota] = {}
-        self.shelves: dict[tuple[str, int], Shelf] = {}
+        self.shelves: dict[Key, Shelf] = {}
         kinds = [(runtime, Network.NONE) for runtime in runtimes]
         self.stocks: dict[Kind, Stock] = {kind: Stock(kind, always=True) for kind in kinds}
         #: Every sandbox from its arrival until it is gone.
@@ -49,7 +49,7 @@ class Ledger:
 
     def open_shelf(self, function: Function) -> Shelf:
         """The version's shelf, a new one if need be."""
-        key = (function.function_id, function.version)
+        key = key_of(function)
         shelf = self.shelves.get(key)
         if shelf is None:
             quota = self.quotas.setdefault(function.function_id, Quota())
@@ -65,9 +65,13 @@ class Ledger:
         if not shelf.empty or shelf not in quota.shelves:
             return
         quota.shelves.remove(shelf)
-        del self.shelves[shelf.function.function_id, shelf.function.version]
+        del self.shelves[key_of(shelf.function)]
         if not quota.shelves:
             del self.quotas[shelf.function.function_id]
+        elif shelf.function.version == quota.newest:
+            # It may have been one that was tried and could not be loaded: then the one before is the newest again.
+            newest = max((other.function for other in quota.shelves), key=lambda other: other.version)
+            quota.newest, quota.limit = newest.version, newest.concurrency
 
     def open_stock(self, kind: Kind) -> Stock:
         """The stock of that kind, a new one if need be."""

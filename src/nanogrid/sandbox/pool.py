@@ -81,6 +81,10 @@ class Pool(SandboxPool):
         self._inventory.put_back(claim)
         self._act()
 
+    def keeps(self, function_id: str) -> bool:
+        """See `SandboxPool`."""
+        return self._inventory.keeps(function_id)
+
     def census(self) -> dict[str, int]:
         """See `SandboxPool`."""
         return self._inventory.census()

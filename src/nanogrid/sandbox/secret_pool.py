@@ -27,6 +27,10 @@ class SecretPool(SandboxPool):
         """See the port."""
         self._pool.release(claim)
 
+    def keeps(self, function_id: str) -> bool:
+        """See the port."""
+        return self._pool.keeps(function_id)
+
     def census(self) -> dict[str, int]:
         """See the port."""
         return self._pool.census()

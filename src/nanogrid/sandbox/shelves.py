@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from nanogrid.model import Function, Network, RunError
 from nanogrid.ports import Claim, Sandbox
@@ -13,6 +14,17 @@ from nanogrid.sandbox.demand import Demand
 Answer = asyncio.Future[Claim | RunError]
 #: What makes two spares alike.
 Kind = tuple[str, Network]
+#: What makes two loaded sandboxes alike: see `key_of`.
+Key = tuple[str, int, datetime, int]
+
+
+def key_of(function: Function) -> Key:
+    """What tells the sandboxes of one version from all others.
+
+    A number is not enough: a version that is tried before it is made may lose to another one of the same number, and a
+    version may be given more memory than it was made with.
+    """
+    return function.function_id, function.version, function.updated_at, function.memory_mb
 
 
 @dataclass(slots=True, eq=False)

@@ -84,6 +84,10 @@ class TracedPool(SandboxPool):
         sandbox = claim.sandbox
         self._pool.release(sandbox.claim if isinstance(sandbox, TracedSandbox) else claim)
 
+    def keeps(self, function_id: str) -> bool:
+        """See the port."""
+        return self._pool.keeps(function_id)
+
     def census(self) -> dict[str, int]:
         """See the port."""
         return self._pool.census()

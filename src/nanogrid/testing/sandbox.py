@@ -6,6 +6,7 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from msgspec import Raw
@@ -152,14 +153,18 @@ class InProcessDriver(SandboxDriver):
         """See the port."""
 
 
+#: What makes two sandboxes alike.
+_Key = tuple[str, int, datetime, int]
+
+
 class InProcessPool(SandboxPool):
     """Warm sandboxes by function version, in any number."""
 
     def __init__(self, driver: SandboxDriver) -> None:
         """No sandbox yet."""
         self._driver = driver
-        self._warm: dict[tuple[str, int], list[Sandbox]] = defaultdict(list)
-        self._out: dict[int, tuple[str, int]] = {}
+        self._warm: dict[_Key, list[Sandbox]] = defaultdict(list)
+        self._out: dict[int, _Key] = {}
 
     @property
     def busy(self) -> int:
@@ -185,6 +190,11 @@ class InProcessPool(SandboxPool):
         if key is not None and claim.sandbox.reusable:
             self._warm[key].append(claim.sandbox)
 
+    def keeps(self, function_id: str) -> bool:
+        """See the port."""
+        warm = [key for key, sandboxes in self._warm.items() if sandboxes]
+        return any(key[0] == function_id for key in [*warm, *self._out.values()])
+
     def census(self) -> dict[str, int]:
         """See the port. Sandboxes start at once, and none is kept as a spare."""
         warm = sum(map(len, self._warm.values()))
@@ -194,13 +204,13 @@ class InProcessPool(SandboxPool):
         """See the port."""
         self._warm.clear()
 
-    def _given_out(self, key: tuple[str, int], claim: Claim) -> Claim:
+    def _given_out(self, key: _Key, claim: Claim) -> Claim:
         self._out[id(claim.sandbox)] = key
         return claim
 
 
-def _key(function: Function) -> tuple[str, int]:
-    return function.function_id, function.version
+def _key(function: Function) -> _Key:
+    return function.function_id, function.version, function.updated_at, function.memory_mb
 
 
 def _settle(answer: "asyncio.Future[_Answer]", result: _Answer) -> None:
