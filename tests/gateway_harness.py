@@ -27,6 +27,7 @@ from nanogrid.observe import Metrics, make_log
 from nanogrid.ports import LogFeed
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
+from nanogrid.scheduler import Schedules, Shelf
 from nanogrid.secret_store import SecretStore
 
 TOKEN = "correct-horse-battery-staple"
@@ -70,6 +71,13 @@ class Grid:
         self.key_ring = KeyRing(backend.record_store, self.clock, owner_digest=token_digest(TOKEN), vault=backend.vault)
         self.aliases = Aliases(backend.record_store, backend.registry, self.clock, warm=self._warm)
         self.quotas = Quotas(backend.record_store, backend.registry, self.clock)
+        self.schedules = Schedules(
+            Shelf(backend.record_store, self.clock),
+            backend.run_store,
+            self.clock,
+            resolve=self.aliases.resolve,
+            check_room=self.quotas.check_schedule,
+        )
         services = Services(
             ResourceManager(
                 backend.registry,
@@ -90,6 +98,7 @@ class Grid:
             self.key_ring,
             self.quotas,
             SecretStore(backend.record_store, backend.vault, self.clock),
+            self.schedules,
             metrics_text=metrics_text,
             ready=lambda: self.not_ready,
             version="0.0.0",

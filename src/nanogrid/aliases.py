@@ -66,10 +66,10 @@ class Aliases:
         self._known: dict[str, tuple[Alias | None, float]] = {}
 
     async def resolve(self, reference: str, tenant: str) -> Function:
-        """The version that `function:alias` or `function:version` means now. Raises `FunctionNotFound`."""
+        """The version that `function`, `function:alias` or `function:version` means now. Raises `FunctionNotFound`."""
         name, _, qualifier = reference.partition(":")
         latest = await self._registry.get(name, tenant=tenant)
-        if qualifier == _LATEST:
+        if qualifier in ("", _LATEST):
             return latest
         version = int(qualifier) if qualifier.isdecimal() else await self._version(latest, qualifier)
         return await self._registry.get(latest.function_id, version, tenant=tenant)

@@ -4,6 +4,9 @@ import asyncio
 import time
 from datetime import UTC, datetime
 
+#: How often a sleep until some time of day looks what the time is.
+_LOOK_S = 60.0
+
 
 class Clock:
     """The machine's clock."""
@@ -19,6 +22,11 @@ class Clock:
     async def sleep(self, seconds: float) -> None:
         """Return after so many seconds."""
         await asyncio.sleep(seconds)
+
+    async def sleep_until(self, moment: datetime) -> None:
+        """Return at that time of day, or within a minute after where the machine slept or its clock was set."""
+        while (left := (moment - self.now()).total_seconds()) > 0:
+            await self.sleep(min(left, _LOOK_S))
 
 
 def milliseconds(seconds: float) -> float:

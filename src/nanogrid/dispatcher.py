@@ -25,6 +25,7 @@ from nanogrid.model import (
     RunStatus,
     Standing,
     Task,
+    Trigger,
 )
 from nanogrid.ports import DeadLetters, FastPath, Intake, Page, Registry, ResultBus, RunStore, TaskQueue
 from nanogrid.quotas import UNLIMITED
@@ -81,11 +82,13 @@ class Dispatcher:
         wait_s: float | None = None,
         idempotency: tuple[str, str] | None = None,
         traceparent: str = "",
+        trigger: Trigger | None = None,
     ) -> Run:
         """Run the function, and return the ended run; or the run as it stands when the wait is over.
 
         `wait_s` is how long to wait at most, None as long as allowed; an asynchronous run is not waited for.
-        `idempotency` is the caller's key and the body's digest, `traceparent` what trace the run belongs to. Raises
+        `idempotency` is the caller's key and the body's digest, `traceparent` what trace the run belongs to, `trigger`
+        what made it where that is no request. Raises
         `FunctionNotFound`, `BacklogFull`, `RunQuotaReached`, `IdempotencyConflict`.
         """
         if ":" in reference and self._resolve is not None:
@@ -95,7 +98,7 @@ class Dispatcher:
         quota = self._admit_run(tenant)
         wait_s = 0.0 if mode is Mode.ASYNC else self._bounded(wait_s)
         durable = wait_s <= 0 or idempotency is not None
-        queued = self._queued(function, input, mode)
+        queued = self._queued(function, input, mode, trigger)
         if wait_s <= 0 and idempotency is None and self._intake is not None:
             await self._intake.take_in(queued, _task(queued, function, input, quota, traceparent))
             return structs.replace(queued, input=UNSET)
@@ -191,7 +194,7 @@ class Dispatcher:
             raise no_run(run_id)
         return run
 
-    def _queued(self, function: Function, input_: Raw, mode: Mode) -> Run:
+    def _queued(self, function: Function, input_: Raw, mode: Mode, trigger: Trigger | None) -> Run:
         return Run(
             run_id=new_run_id(),
             function_id=function.function_id,
@@ -202,6 +205,7 @@ class Dispatcher:
             mode=mode,
             created_at=self._clock.now(),
             input=input_,
+            trigger=UNSET if trigger is None else trigger,
         )
 
     async def _over_the_queue(self, task: Task, wait_s: float, *, durable: bool) -> Run:

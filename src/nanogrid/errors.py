@@ -19,6 +19,7 @@
     │   ├── AliasNotFound
     │   ├── DeadLetterNotFound
     │   ├── SecretNotFound
+    │   ├── ScheduleNotFound
     │   └── KeyNotFound
     ├── Conflict                                                                 (409)
     │   ├── NameTaken
@@ -190,6 +191,12 @@ class SecretNotFound(NotFound):
     """Raised when no secret has that name."""
 
     code = "secret_not_found"
+
+
+class ScheduleNotFound(NotFound):
+    """Raised when no schedule has that name."""
+
+    code = "schedule_not_found"
 
 
 class KeyNotFound(NotFound):

@@ -167,6 +167,15 @@ class Usage(Record, frozen=True, kw_only=True):
     peak_memory_mb: float = 0.0
 
 
+class Trigger(Record, frozen=True, kw_only=True):
+    """What made a run, where nobody asked for it."""
+
+    #: The schedule's name.
+    schedule: str
+    #: The moment that it is for; the run may begin later.
+    due_at: datetime
+
+
 class Run(Record, frozen=True, kw_only=True):
     """What the user asked for and what became of it."""
 
@@ -192,6 +201,8 @@ class Run(Record, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     #: JSON as the caller sent it; only where one run is read in full.
     input: Raw | UnsetType = UNSET
+    #: Only where a schedule made it.
+    trigger: Trigger | UnsetType = UNSET
 
 
 class Outcome(Record, frozen=True, kw_only=True):
@@ -314,7 +325,7 @@ class Scope(enum.StrEnum):
 
     #: Make, change and delete functions, their aliases and their secrets.
     DEPLOY = "deploy"
-    #: Run functions, and follow, cancel and redrive runs.
+    #: Run and schedule functions, and follow, cancel and redrive runs.
     RUN = "run"
     #: Read functions, runs, logs and numbers.
     READ = "read"
@@ -364,6 +375,9 @@ class Quota(Record, frozen=True, kw_only=True):
     runs_per_minute: int = 0
     #: Runs that wait or are under way; more are refused.
     backlog: int = 0
+    schedules: int = 0
+    #: Shortest time between two due times of a schedule, in milliseconds.
+    schedule_interval_ms: int = 0
 
 
 class TenantUsage(Record, frozen=True, kw_only=True):
@@ -371,6 +385,7 @@ class TenantUsage(Record, frozen=True, kw_only=True):
 
     functions: int
     code_bytes: int
+    schedules: int = 0
 
 
 class UploadPlace(Record, frozen=True, kw_only=True):

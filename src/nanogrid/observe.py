@@ -8,12 +8,13 @@ from itertools import accumulate
 from typing import Any, TextIO
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from nanogrid.model import ErrorKind, Outcome, RunStatus
+from nanogrid.schedule import Fire, FireOutcome
 
 Log = structlog.stdlib.BoundLogger
 
@@ -165,5 +166,23 @@ class Metrics:
         self.platform_failures = Counter(
             "nanogrid_platform_failures", "Attempts that the platform failed at.", registry=self.registry
         )
+        self._fires = Counter(
+            "nanogrid_schedule_fires",
+            "Due times of schedules, by what came of them.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._fire_delay = Histogram(
+            "nanogrid_schedule_delay_seconds",
+            "Time from a schedule's due time to its run.",
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
         self.answers = AnswerFigures()
         self.registry.register(self.answers)
+
+    def count_fire(self, fire: Fire) -> None:
+        """Count a due time of a schedule, or several that came to the same."""
+        self._fires.labels(fire.outcome.value).inc(fire.count)
+        if fire.outcome is FireOutcome.STARTED:
+            self._fire_delay.observe(max(0.0, (fire.at - fire.due_at).total_seconds()))

@@ -5,6 +5,7 @@ changes, at the next `refresh`. Runs per minute are counted by each process for 
 """
 
 import math
+from datetime import timedelta
 
 import msgspec
 from msgspec import Raw
@@ -16,6 +17,7 @@ from nanogrid.ports import RecordStore, Registry
 from nanogrid.ports.listing import all_records
 
 _KIND = "quota"
+_SCHEDULE_KIND = "schedule"
 _PAGE = 200
 _MINUTE_S = 60.0
 
@@ -101,6 +103,18 @@ class Quotas:
                 "Delete functions whose old versions are not needed any more.",
             )
 
+    async def check_schedule(self, tenant: str, *, gap: timedelta, another: bool) -> None:
+        """Raise `QuotaReached` where the tenant may not have another schedule, or none with due times so close."""
+        quota = self.of(tenant)
+        if timedelta(milliseconds=quota.schedule_interval_ms) > gap:
+            raise _reached(
+                tenant,
+                f"schedules with {quota.schedule_interval_ms} ms between two due times, and this one has less",
+                "Let it fire less often.",
+            )
+        if another and quota.schedules and await self._schedules(tenant) >= quota.schedules:
+            raise _reached(tenant, f"{quota.schedules} schedules", "Delete one that is not needed any more.")
+
     async def usage(self, tenant: str) -> TenantUsage:
         """What the tenant has. Reads every version of every function of his."""
         count, sizes = 0, dict[str, int]()
@@ -113,7 +127,11 @@ class Quotas:
                 sizes |= {version.code_sha256: version.code_size for version in versions}
             cursor = page.next_cursor
             if cursor is None:
-                return TenantUsage(functions=count, code_bytes=sum(sizes.values()))
+                schedules = await self._schedules(tenant)
+                return TenantUsage(functions=count, code_bytes=sum(sizes.values()), schedules=schedules)
+
+    async def _schedules(self, tenant: str) -> int:
+        return len([record async for record in all_records(self._record_store, _SCHEDULE_KIND, prefix=f"{tenant}/")])
 
     def _take_run(self, tenant: str, per_minute: int) -> None:
         now = self._clock.monotonic()

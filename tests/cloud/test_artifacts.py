@@ -48,6 +48,8 @@ def test_no_web_framework_no_sandbox_and_no_command_line_go_to_lambda(archive):
         "httptools",
         "hiredis",
         "redis",
+        "cronsim",
+        "tzdata",
         "multipart",
         "python_multipart",
     }

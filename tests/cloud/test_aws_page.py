@@ -52,6 +52,7 @@ def test_every_kind_of_resource_with_a_name_is_in_the_table():
         "AWS::AutoScaling::LifecycleHook": "lifecycle hook",
         "AWS::CloudWatch::Alarm": "alarms",
         "AWS::Logs::LogGroup": "log groups",
+        "AWS::Events::Rule": "EventBridge rule",
     }.items():
         assert any(one["Type"] == kind for one in RESOURCES.values())
         assert f"| {word}" in COVERAGE

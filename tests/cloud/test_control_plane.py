@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import boto3
 import httpx
 import pytest
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from aws_services import Redis
 from lambda_events import event
@@ -31,7 +32,10 @@ from nanogrid.cloud.deployment.artifacts import lambda_archive
 from nanogrid.cloud.deployment.deploy import Deployed, Deployment, Wanted
 from nanogrid.cloud.deployment.distributions import Target, this_python
 from nanogrid.cloud.emulator import EmulatedAws, open_emulator
+from nanogrid.errors import ConfigError
 from nanogrid.model import Outcome, RunStatus
+from nanogrid.scheduler import Shelf
+from stack_template import properties
 
 HELLO = {"name": "hello", "runtime": "python3.11", "source": "def handler(event, context):\n    return event\n"}
 #: The largest request that AWS hands to a Lambda.
@@ -301,3 +305,51 @@ def test_a_lambda_without_its_settings_answers_and_tells_the_log_why(capsys: pyt
     assert json.loads(answer["body"])["requestId"] == line["request_id"]
     assert (line["event"], line["level"]) == ("control_plane.not_opened", "error")
     assert "NANOGRID_CODE_BUCKET is not set" in line["exception"]
+
+
+class EarlierClock(Clock):
+    """Some minutes ago."""
+
+    def now(self) -> datetime:
+        return super().now() - timedelta(minutes=10)
+
+
+async def test_a_tick_makes_one_run_of_what_is_due_however_often_it_comes(cloud: Cloud):
+    tick = properties("ScheduleTick")["Targets"][0]["Input"]
+    invoke = boto3.client(
+        "lambda",
+        endpoint_url=cloud.aws.endpoint,
+        region_name=cloud.aws.region,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    ).invoke
+    async with cloud.client() as client, cloud.working() as backend:
+        await client.post("/functions", json=HELLO | {"name": "nightly"})
+        made = await client.post("/schedules", json={"function": "nightly", "expression": "@daily"})
+        # Made by the API, it is due at night: that it is due now needs a clock that was earlier.
+        shelf, seen = (
+            Shelf(backend.record_store, EarlierClock()),
+            await Shelf(backend.record_store, Clock()).get("default", "nightly"),
+        )
+        assert seen is not None
+        due = (EarlierClock().now() + timedelta(minutes=1)).replace(second=0, microsecond=0)
+        await shelf.put(structs.replace(seen.schedule, next_at=due), seen)
+        answers = [await asyncio.to_thread(invoke, FunctionName="nanogrid-dispatcher", Payload=tick) for _ in range(3)]
+        told = (await client.get("/schedules/nightly")).json()
+        run = (await client.get(f"/runs/{told['last']['runId']}", params={"waitMs": 20_000})).json()
+        listed = (await client.get("/runs", params={"functionId": "nightly"})).json()["items"]
+
+    assert made.status_code == 201, made.text
+    assert [json.loads(answer["Payload"].read()) for answer in answers] == [
+        {"nextAt": told["nextAt"].replace("Z", "+00:00")}
+    ] * 3
+    assert run["trigger"] == {"schedule": "nightly", "dueAt": due.isoformat().replace("+00:00", "Z")}
+    assert run["output"] == {"schedule": "nightly", "dueAt": run["trigger"]["dueAt"]}
+    assert [item["runId"] for item in listed] == [fire["runId"] for fire in told["fires"]]
+
+
+def test_a_tick_that_cannot_be_attended_to_is_an_error_that_lambda_counts():
+    entry = Entry({})
+    with pytest.raises(ConfigError, match="NANOGRID_CODE_BUCKET is not set"):
+        entry({"tick": "schedules"}, None)
+    entry.close()

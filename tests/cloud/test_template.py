@@ -1,5 +1,6 @@
 """What the stack's template says, read off the template itself: also what no emulator applies."""
 
+import json
 from ipaddress import ip_network
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from nanogrid.backends.aws import tables
 from nanogrid.cloud.control_plane.assignment import DISPATCHER, RESOURCE_MANAGER, route_keys
+from nanogrid.cloud.control_plane.scheduling import WITHIN_S, is_tick
 from nanogrid.cloud.stack import VAULT_KEY, code_bucket, template, template_for
 from stack_template import RESOURCES, listed, may, of_type, parsed, properties, statements
 
@@ -249,6 +251,19 @@ def test_both_lambdas_are_told_the_same():
     assert told[0] == told[1]
 
 
+def test_the_dispatcher_is_asked_every_minute_what_is_due_and_a_tick_that_fails_is_not_repeated():
+    rule = properties("ScheduleTick")
+    (target,) = rule["Targets"]
+
+    assert (rule["ScheduleExpression"], rule["State"]) == ("cron(* * * * ? *)", "ENABLED")
+    assert target["Arn"] == {"Fn::GetAtt": ["Dispatcher", "Arn"]}
+    assert is_tick(json.loads(target["Input"]))
+    assert properties("ScheduleTickPermission")["SourceArn"] == {"Fn::GetAtt": ["ScheduleTick", "Arn"]}
+    assert target["RetryPolicy"]["MaximumRetryAttempts"] == 0
+    assert properties("ScheduleTickRetries")["MaximumRetryAttempts"] == 0
+    assert properties("Dispatcher")["Timeout"] - 5 > WITHIN_S
+
+
 def test_every_log_group_forgets():
     groups = of_type("AWS::Logs::LogGroup")
 
@@ -374,8 +389,15 @@ def test_a_worker_may_change_neither_functions_nor_code():
     assert may("WorkerRole", "s3:PutObject") == _PAYLOADS
 
 
-def test_the_dispatcher_may_change_no_function_and_read_no_code():
-    assert may("DispatcherRole", "dynamodb:PutItem") == ["RunsTable.Arn", "${RunsTable.Arn}/index/*"]
+def test_the_dispatcher_may_change_schedules_but_no_function_and_read_no_code():
+    (schedules,) = (one for one in statements("DispatcherRole") if one["Sid"] == "Schedules")
+
+    assert may("DispatcherRole", "dynamodb:UpdateItem") == ["RunsTable.Arn", "${RunsTable.Arn}/index/*"]
+    assert schedules["Resource"] == {"Fn::GetAtt": ["FunctionsTable", "Arn"]}
+    # Keys, aliases and functions lie in the same table, under other keys.
+    assert schedules["Condition"] == {
+        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["record#schedule", "record#agenda"]}
+    }
     assert may("DispatcherRole", "s3:GetObject") == _PAYLOADS
     assert may("DispatcherRole", "sqs:ReceiveMessage") == []
 

@@ -24,6 +24,7 @@ DEPLOY = msgspec.json.encode({"name": "other", "runtime": "python3.11", "source"
 KEY = msgspec.json.encode({"name": "ci", "scopes": ["read"]})
 UPLOAD = msgspec.json.encode({"sha256": "0" * 64, "size": 5})
 NO_KEY = new_key_id()
+SCHEDULE = msgspec.json.encode({"function": "hello", "expression": "@daily"})
 ASK = msgspec.json.encode({"functionId": "hello", "input": 1})
 
 # operation: method, target, body, status with the right token, status without
@@ -54,6 +55,11 @@ TABLE = {
     "listSecrets": ("GET", "/secrets", b"", 200, 401),
     "deleteSecret": ("DELETE", "/secrets/password", b"", 404, 401),
     "rotateVault": ("POST", "/vault/rotate", b"", 200, 401),
+    "createSchedule": ("POST", "/schedules", SCHEDULE, 201, 401),
+    "listSchedules": ("GET", "/schedules", b"", 200, 401),
+    "getSchedule": ("GET", "/schedules/hello", b"", 404, 401),
+    "changeSchedule": ("PUT", "/schedules/hello", b'{"enabled": false}', 404, 401),
+    "deleteSchedule": ("DELETE", "/schedules/hello", b"", 404, 401),
     "createKey": ("POST", "/keys", KEY, 201, 401),
     "listKeys": ("GET", "/keys", b"", 200, 401),
     "getKey": ("GET", f"/keys/{NO_KEY}", b"", 404, 401),
@@ -98,6 +104,11 @@ OF_ANOTHER_TENANT = {
     "putSecret": 200,
     "listSecrets": 200,
     "deleteSecret": 404,
+    "createSchedule": 404,
+    "listSchedules": 200,
+    "getSchedule": 404,
+    "changeSchedule": 404,
+    "deleteSchedule": 404,
     "createKey": 201,
     "listKeys": 200,
     "getKey": 404,

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -39,6 +40,21 @@ def test_word_count(grid):
     counted = grid.client.run("word_count", {"text": "Apples, apples and pears"})
 
     assert counted == {"words": 4, "distinct": 3, "top": {"apples": 2, "pears": 1}}
+
+
+def test_a_report_is_scheduled_for_every_night_and_made_for_the_day_before(grid, nanogrid_grid):
+    grid.deploy("scheduled_report.py")
+    schedule = grid.client.add_schedule("scheduled_report", "15 0 * * *", timezone="Europe/Berlin")
+    # The same on a clock that is turned.
+    nanogrid_grid.deploy(EXAMPLES / "scheduled_report.py")
+    nanogrid_grid.add_schedule("scheduled_report", "15 0 * * *", timezone="Europe/Berlin")
+    nanogrid_grid.advance(3 * 24 * 3600)
+    reports = [run.output for run in nanogrid_grid.runs("scheduled_report")]
+
+    assert schedule.description == "At 00:15 every day"
+    assert [due.astimezone(ZoneInfo("Europe/Berlin")).strftime("%H:%M") for due in schedule.next] == ["00:15"] * 5
+    assert [report["day"] for report in reports] == ["2026-01-03", "2026-01-02", "2026-01-01"]
+    assert grid.client.run("scheduled_report", {"dueAt": "2026-01-03T23:15:00Z"}) == reports[0]
 
 
 def test_a_web_hook_takes_what_is_signed_and_refuses_what_is_not(grid):

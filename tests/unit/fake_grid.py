@@ -27,6 +27,7 @@ class FakeGrid:
         self.handlers: dict[str, Callable[[Any], Any]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.letters: list[dict[str, Any]] = []
+        self.schedules: dict[str, dict[str, Any]] = {}
         #: How often a run is still running when it is asked for.
         self.slowness = 0
 
@@ -95,6 +96,32 @@ class FakeGrid:
     def _delete_functions(self, request: httpx.Request, name: str) -> httpx.Response:
         if self.functions.pop(name, None) is None:
             return problem(404, "function_not_found", f"there is no function {name!r}.")
+        return httpx.Response(204)
+
+    def _post_schedules(self, request: httpx.Request) -> httpx.Response:
+        body = {
+            "timezone": "UTC",
+            "enabled": True,
+            "createdAt": NOW,
+            "updatedAt": NOW,
+            "nextAt": NOW,
+            **body_of(request),
+        }
+        schedule = {"name": body["function"], "functionId": "fn_1", "description": "Now", "next": [NOW], **body}
+        self.schedules[schedule["name"]] = schedule
+        return httpx.Response(201, json=schedule)
+
+    def _get_schedules(self, request: httpx.Request, name: str = "") -> httpx.Response:
+        if name:
+            return httpx.Response(200, json=self.schedules[name])
+        return self._page(request, list(self.schedules.values()))
+
+    def _put_schedules(self, request: httpx.Request, name: str) -> httpx.Response:
+        self.schedules[name] |= body_of(request)
+        return httpx.Response(200, json=self.schedules[name])
+
+    def _delete_schedules(self, request: httpx.Request, name: str) -> httpx.Response:
+        del self.schedules[name]
         return httpx.Response(204)
 
     def _post_run(self, request: httpx.Request) -> httpx.Response:
@@ -173,6 +200,10 @@ class FakeGrid:
 
 def unended(run: dict[str, Any]) -> dict[str, Any]:
     return {name: run[name] for name in run if name not in ("output", "error", "endedAt")} | {"status": "running"}
+
+
+def body_of(request: httpx.Request) -> dict[str, Any]:
+    return json.loads(request.content)
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> httpx.Response:

@@ -94,6 +94,8 @@ def test_setting_one_limit_leaves_the_others():
         "concurrentRuns": 0,
         "runsPerMinute": 0,
         "backlog": 0,
+        "schedules": 0,
+        "scheduleIntervalMs": 0,
     }
 
 

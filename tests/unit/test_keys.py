@@ -267,7 +267,7 @@ async def test_a_quota_of_code_counts_every_version_once():
             usage = (await acme.get("/quota")).json()["usage"]
 
     assert (settings.status_code, fits.status_code, too_much.status_code) == (200, 200, 409)
-    assert usage == {"functions": 1, "codeBytes": 2 * size}
+    assert usage == {"functions": 1, "codeBytes": 2 * size, "schedules": 0}
 
 
 async def test_runs_beyond_the_minutes_quota_are_a_429_that_says_when_to_come_again():

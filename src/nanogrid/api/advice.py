@@ -101,6 +101,10 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
         "No secret of this tenant has this name.",
         "`nanogrid secrets list` lists them; `nanogrid secrets set NAME` makes one.",
     ),
+    errors.ScheduleNotFound: Advice(
+        "No schedule of this tenant has this name. The schedules of a function go with it when it is deleted.",
+        "`nanogrid schedule list` lists them; `nanogrid schedule add NAME '0 7 * * *'` makes one.",
+    ),
     errors.KeyNotFound: Advice(
         "No key of this tenant has this id, or it was revoked.",
         "`nanogrid keys list` lists them. Another tenant's keys need `--tenant`, and the grid's owner.",
@@ -110,9 +114,9 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
         "Read the present state, and decide again.",
     ),
     errors.NameTaken: Advice(
-        "Another function has the name.",
+        "Another function, or schedule, has the name.",
         "Choose another, or make a new version of that function: `PUT /functions/{id}`. `nanogrid deploy` does the "
-        "right one of the two by itself.",
+        "right one of the two by itself. A schedule is changed by `nanogrid schedule set`.",
     ),
     errors.RevisionConflict: Advice(
         "Somebody else changed it between your reading and your writing. Nothing of yours was written.",

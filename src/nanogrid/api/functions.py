@@ -89,6 +89,7 @@ async def delete_function(request: Request, services: Services) -> Answer:
     function = await services.resource_manager.delete(function_reference(request), tenant=request.tenant)
     await services.aliases.forget_all(function.function_id)
     await services.annotations.forget_all(function.function_id)
+    await services.schedules.forget_all(function)
     return Answer(status=204)
 
 

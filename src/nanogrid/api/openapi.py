@@ -24,6 +24,7 @@ _VARIABLES = {
     "/keys": "A key's id.",
     "/secrets": "A secret's name.",
     "/uploads": "The archive's sha-256, as 64 hexadecimal digits.",
+    "/schedules": "A schedule's name.",
     "/fn": "`name`: a function's name or id; `path`: what it sees as the path, with any number of slashes.",
 }
 _HEADERS: dict[str, Json] = {

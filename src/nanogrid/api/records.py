@@ -24,6 +24,8 @@ from nanogrid.model import (
     TenantUsage,
 )
 from nanogrid.resource_manager import Change
+from nanogrid.schedule import Missed, Overlap
+from nanogrid.scheduler import ScheduleChange
 
 #: Environment variables of a function, names and values together, in bytes.
 MAX_ENVIRONMENT_BYTES = 32 * 1024
@@ -64,6 +66,16 @@ RunReference = Annotated[
         description="A function's id or name: its latest version, or `name:version`, `name:alias`.",
     ),
 ]
+Expression = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        description="Five fields of cron (`0 7 * * MON-FRI`), `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`, "
+        "or `every 5 minutes`.",
+    ),
+]
+Timezone = Annotated[str, Meta(min_length=1, max_length=64, description="An IANA name, such as Europe/Berlin.")]
 Version = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Tenant = Annotated[
     str, Meta(pattern="^[a-z][a-z0-9-]{0,31}$", description="Lower-case letters, digits and '-'; 32 at most.")
@@ -157,6 +169,37 @@ class Rollback(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     version: Version | None = None
 
 
+class ScheduleUpdate(ScheduleChange, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be another of a schedule: what is absent stays as it is."""
+
+    function: RunReference | UnsetType = UNSET
+    expression: Expression | UnsetType = UNSET
+    timezone: Timezone | UnsetType = UNSET
+    #: What the function gets; where it was never set, the schedule's name and the due time.
+    input: Raw | UnsetType = UNSET
+    #: False pauses it. Due times that pass meanwhile are not made up for.
+    enabled: bool | UnsetType = UNSET
+    #: Due times at which no grid was there: none, one or all of them are made up for.
+    missed: Missed | UnsetType = UNSET
+    #: Where the run before is still under way.
+    overlap: Overlap | UnsetType = UNSET
+
+
+class NewSchedule(ScheduleUpdate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A schedule to be made."""
+
+    #: As the function where absent.
+    name: Name | None = None
+    function: RunReference
+    expression: Expression
+
+
+class SchedulesQuery(PageQuery, frozen=True, kw_only=True):
+    """Which schedules to list."""
+
+    function_id: Reference | None = None
+
+
 class SecretChange(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A secret's value."""
 
@@ -232,6 +275,8 @@ class QuotaChange(Quota, frozen=True, kw_only=True, forbid_unknown_fields=True):
     concurrent_runs: Count = 0
     runs_per_minute: Count = 0
     backlog: Count = 0
+    schedules: Count = 0
+    schedule_interval_ms: Count = 0
 
 
 class QuotaReport(Record, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from nanogrid.api.records import (
     WaitQuery,
 )
 from nanogrid.api.route import Route
+from nanogrid.api.schedule_routes import SCHEDULE_ROUTES
 from nanogrid.api.services import Services
 from nanogrid.api.suggestion import suggesting
 from nanogrid.api.upload_routes import UPLOAD_ROUTES
@@ -223,6 +224,7 @@ ROUTES: tuple[Route, ...] = (
         refusals=(errors.DeadLetterNotFound, errors.RunNotFound, errors.RunEnded),
     ),
     *UPLOAD_ROUTES,
+    *SCHEDULE_ROUTES,
     *VERSION_ROUTES,
     *ACCESS_ROUTES,
     *CALL_ROUTES,

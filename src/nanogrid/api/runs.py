@@ -19,8 +19,7 @@ async def run_function(request: Request, services: Services) -> Answer:
     """Run a function, and answer with how it ended, or with where to ask later."""
     asked = await read_json(request, RunRequest)
     _check(asked, request)
-    if request.principal is not None and request.principal.functions is not None:
-        await _check_runnable(asked.function_id, request.principal.functions, request.tenant, services)
+    await check_runnable(asked.function_id, request, services)
     preferences = read_preferences(request.headers)
     idempotency = read_idempotency(request.headers, request.body)
     asynchronous = preferences.respond_async or asked.mode is Mode.ASYNC
@@ -100,12 +99,15 @@ def _no_function(reference: str) -> FunctionNotFound:
     return FunctionNotFound(f"there is no function {reference[:80]!r}.", hint="GET /functions lists them.")
 
 
-async def _check_runnable(reference: str, functions: frozenset[str], tenant: str, services: Services) -> None:
-    """Raise `ScopeMissing` for any function but these, whether it is there or not."""
+async def check_runnable(reference: str, request: Request, services: Services) -> None:
+    """Raise `ScopeMissing` where the key may run other functions only, whether this one is there or not."""
+    if request.principal is None or request.principal.functions is None:
+        return
+    functions = request.principal.functions
     name = reference.partition(":")[0]
     if name not in functions:
         with suppress(FunctionNotFound):
-            name = (await services.resource_manager.get(name, tenant=tenant)).name
+            name = (await services.resource_manager.get(name, tenant=request.tenant)).name
     if name not in functions:
         raise ScopeMissing(f"this key may run {', '.join(sorted(functions))} only.", hint="Ask for another key.")
 

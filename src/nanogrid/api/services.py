@@ -12,6 +12,7 @@ from nanogrid.key_ring import KeyRing
 from nanogrid.ports import LogFeed
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
+from nanogrid.scheduler import Schedules
 from nanogrid.secret_store import SecretStore
 
 
@@ -43,6 +44,7 @@ class Services(Struct, frozen=True):
     key_ring: KeyRing
     quotas: Quotas
     secret_store: SecretStore
+    schedules: Schedules
     #: The metrics in Prometheus' text format, fresh.
     metrics_text: Callable[[], Awaitable[bytes]]
     #: None where the grid can serve; else the reason why not.

@@ -19,6 +19,7 @@ from nanogrid.archive import Limits
 from nanogrid.backends.local import LocalBackend, open_local
 from nanogrid.bootstrap.preparation import allow_descriptors, make_data_folder, rarely_collect, stop_on_signal
 from nanogrid.bootstrap.sandboxes import Sandboxes, memory_budget_mb, open_sandboxes
+from nanogrid.bootstrap.scheduling import wire_scheduling
 from nanogrid.bootstrap.tracing import open_tracing
 from nanogrid.clock import Clock
 from nanogrid.config import Config
@@ -32,6 +33,7 @@ from nanogrid.observe import Log, Metrics, make_log
 from nanogrid.ports import SandboxPool, TaskQueue
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
+from nanogrid.scheduler import SchedulerLoop, Schedules
 from nanogrid.secret_store import SecretStore
 from nanogrid.worker import DirectRuns, Worker, warm, warm_successor
 
@@ -65,6 +67,7 @@ class Boxes(NamedTuple):
     gateway: Gateway
     worker: Worker
     direct: DirectRuns
+    scheduler: SchedulerLoop
 
 
 async def serve(config: Config, *, on_ready: Callable[[Started], None]) -> None:
@@ -94,11 +97,11 @@ async def open_grid(config: Config) -> AsyncIterator[Started]:
     ):
         stopping = asyncio.Event()
         traced, make_gateway = tracing.around(backend, sandboxes), tracing.make_gateway
-        gateway, worker, _ = await wired(
+        gateway, worker, _, scheduler = await wired(
             config, *traced, clock, log, metrics, token, stopping, secret_store, make_gateway
         )
         server = Server(gateway, log, host=config.host, port=config.port)
-        working = asyncio.create_task(worker.run())
+        working = [asyncio.create_task(work) for work in (worker.run(), scheduler.run())]
         try:
             url = _url(config.host, await server.start())
             _publish_address(config.data / "address", url)
@@ -108,8 +111,9 @@ async def open_grid(config: Config) -> AsyncIterator[Started]:
             # New work is refused first, then what runs may end; who still waits then is told where to come back.
             stopping.set()
             (config.data / "address").unlink(missing_ok=True)
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
             given_back = await worker.drain(config.grace_s)
             backend.result_bus.wake_all()
             await server.stop()
@@ -127,14 +131,20 @@ async def wired(
     stopping: asyncio.Event,
     secret_store: SecretStore,
     make_gateway: Callable[..., Gateway] = Gateway,
+    make_worker: Callable[..., Worker] = Worker,
 ) -> Boxes:
     """The boxes, each with what it needs of the others; nothing runs yet."""
     direct = _direct(backend, sandboxes.pool, clock, log, metrics)
-    worker = _worker(config, backend, sandboxes.pool, direct, clock, log, metrics)
+    worker = _worker(config, backend, sandboxes.pool, direct, clock, log, metrics, make_worker)
     owners = await _owners(backend, clock, token, secret_store)
+    aliases = Aliases(backend.record_store, backend.registry, clock, warm=partial(warm, sandboxes.pool, clock))
+    dispatcher = _dispatcher(config, backend, direct, owners, aliases, clock)
+    schedules, scheduler = wire_scheduling(backend, dispatcher, aliases, owners.quotas, clock, log, metrics)
     state = partial(_worker_state, config, worker, sandboxes.pool)
-    services = _services(config, backend, sandboxes, direct, owners, clock, metrics, stopping, state)
-    return Boxes(_gateway(config, services, log, metrics, make_gateway), worker, direct)
+    services = _services(
+        config, backend, sandboxes, direct, owners, clock, metrics, stopping, state, aliases, dispatcher, schedules
+    )
+    return Boxes(_gateway(config, services, log, metrics, make_gateway), worker, direct, scheduler)
 
 
 def _started(config: Config, url: str, token: str, sandboxes: Sandboxes) -> Started:
@@ -200,8 +210,9 @@ def _worker(
     clock: Clock,
     log: Log,
     metrics: Metrics,
+    make_worker: Callable[..., Worker],
 ) -> Worker:
-    return Worker(
+    return make_worker(
         backend.registry,
         backend.run_store,
         backend.task_queue,
@@ -217,6 +228,25 @@ def _worker(
     )
 
 
+def _dispatcher(
+    config: Config, backend: LocalBackend, direct: DirectRuns, owners: _Owners, aliases: Aliases, clock: Clock
+) -> Dispatcher:
+    return Dispatcher(
+        backend.registry,
+        backend.run_store,
+        backend.task_queue,
+        backend.dead_letters,
+        backend.result_bus,
+        clock,
+        max_wait_s=_MAX_WAIT_S,
+        fast_path=direct,
+        # In two steps where they are traced, because each is a span of its own.
+        intake=None if config.traces else backend.intake,
+        admit_run=owners.quotas.admit_run,
+        resolve=aliases.resolve,
+    )
+
+
 def _services(
     config: Config,
     backend: LocalBackend,
@@ -227,9 +257,10 @@ def _services(
     metrics: Metrics,
     stopping: asyncio.Event,
     worker_state: Callable[[], WorkerState],
+    aliases: Aliases,
+    dispatcher: Dispatcher,
+    schedules: Schedules,
 ) -> Services:
-    warmed = partial(warm, sandboxes.pool, clock)
-    aliases = Aliases(backend.record_store, backend.registry, clock, warm=warmed)
     return Services(
         resource_manager=ResourceManager(
             backend.registry,
@@ -240,31 +271,19 @@ def _services(
             why_not=sandboxes.driver.why_not,
             limits=Limits(zip_bytes=config.max_archive_bytes),
             check_room=owners.quotas.check_room,
-            warm=warmed,
+            warm=partial(warm, sandboxes.pool, clock),
             on_stored=sandboxes.expect_code,
             is_called=sandboxes.pool.keeps,
             warm_successor=partial(warm_successor, sandboxes.pool, clock),
         ),
-        dispatcher=Dispatcher(
-            backend.registry,
-            backend.run_store,
-            backend.task_queue,
-            backend.dead_letters,
-            backend.result_bus,
-            clock,
-            max_wait_s=_MAX_WAIT_S,
-            fast_path=direct,
-            # In two steps where they are traced, because each is a span of its own.
-            intake=None if config.traces else backend.intake,
-            admit_run=owners.quotas.admit_run,
-            resolve=aliases.resolve,
-        ),
+        dispatcher=dispatcher,
         log_feed=backend.log_feed,
         aliases=aliases,
         annotations=Annotations(backend.record_store),
         key_ring=owners.key_ring,
         quotas=owners.quotas,
         secret_store=owners.secret_store,
+        schedules=schedules,
         metrics_text=partial(_metrics_text, backend.task_queue, direct, metrics),
         ready=lambda: "the grid is stopping" if stopping.is_set() else None,
         version=__version__,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nanogrid.cli.durations import duration_ms
+from nanogrid.cli.durations import duration_ms, in_words
 from nanogrid.cli.render import ago, print_fields, print_json, print_table, size
 from nanogrid.cli.session import session_of
 from nanogrid.client import KeyInfo, NewKey, QuotaInfo
@@ -84,6 +84,11 @@ def quota(
     concurrent_runs: _Limit = None,
     runs_per_minute: _Limit = None,
     backlog: _Limit = None,
+    schedules: _Limit = None,
+    schedule_interval: Annotated[
+        int | None,
+        typer.Option(parser=duration_ms, metavar="TIME", help="Shortest time between two due times, such as 15m."),
+    ] = None,
     as_json: _Json = False,
 ) -> None:
     """Show what a tenant may have and what it has; with a limit, set that one."""
@@ -96,6 +101,8 @@ def quota(
             "concurrent_runs": concurrent_runs,
             "runs_per_minute": runs_per_minute,
             "backlog": backlog,
+            "schedules": schedules,
+            "schedule_interval_ms": schedule_interval,
         }
         if any(value is not None for value in asked.values()):
             limits = {name: getattr(report.quota, name) if value is None else value for name, value in asked.items()}
@@ -128,4 +135,6 @@ def _fields(report: QuotaInfo) -> list[tuple[str, str]]:
         ("runs at once", str(limit.concurrent_runs or "any number")),
         ("runs per minute", str(limit.runs_per_minute or "any number")),
         ("backlog", str(limit.backlog or "any number")),
+        ("schedules", f"{used.schedules} of {limit.schedules or 'any number'}"),
+        ("schedule interval", in_words(limit.schedule_interval_ms) if limit.schedule_interval_ms else "any"),
     ]

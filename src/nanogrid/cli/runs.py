@@ -203,6 +203,8 @@ def _print_run(session: Session, shown: RunInfo) -> None:
         ("status", status_text(shown.status)),
         ("created", f"{shown.created_at.isoformat()} ({ago(shown.created_at)})"),
     ]
+    if shown.trigger is not None:
+        fields.append(("schedule", f"{shown.trigger.schedule}, due at {shown.trigger.due_at.isoformat()}"))
     if shown.started_at:
         start = f"cold, {milliseconds(usage.init_ms)} to load" if usage.cold_start else "warm"
         fields += [

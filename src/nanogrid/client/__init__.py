@@ -19,6 +19,7 @@ from nanogrid.client.records import (
     NewKey,
     QuotaInfo,
     RunInfo,
+    ScheduleInfo,
     SecretInfo,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "RunDead",
     "RunInfo",
     "RunUnsuccessful",
+    "ScheduleInfo",
     "SecretInfo",
     "WaitTimedOut",
 ]

@@ -100,7 +100,7 @@ class Administration:
 
     async def set_secret(self, name: str, value: str) -> SecretInfo:
         """Keep a secret, or another value of one; nobody can read it again but functions that name it."""
-        return decoded(await self._send("PUT", f"/secrets/{_quoted(name)}", {"value": value}), SecretInfo)
+        return decoded(await self._send("PUT", f"/secrets/{quoted(name)}", {"value": value}), SecretInfo)
 
     async def secrets(self) -> AsyncIterator[SecretInfo]:
         """All secrets by name, without their values."""
@@ -109,7 +109,7 @@ class Administration:
 
     async def delete_secret(self, name: str) -> None:
         """Forget a secret. Raises `SecretNotFound`."""
-        await self._channel.request("DELETE", f"/secrets/{_quoted(name)}")
+        await self._channel.request("DELETE", f"/secrets/{quoted(name)}")
 
     async def rotate_vault(self) -> int:
         """Seal all secrets, of every tenant, under a new key; how many. The grid's owner only.
@@ -143,7 +143,7 @@ class Administration:
             "tenant": tenant,
             "aws": aws or None,
         }
-        return decoded(await self._send("POST", "/keys", _without_none(asked)), NewKey)
+        return decoded(await self._send("POST", "/keys", without_none(asked)), NewKey)
 
     async def keys(self, *, tenant: str | None = None) -> AsyncIterator[KeyInfo]:
         """All keys, oldest first, without their tokens."""
@@ -152,7 +152,7 @@ class Administration:
 
     async def revoke_key(self, key_id: str, *, tenant: str | None = None) -> None:
         """Make a key open nothing any more. Raises `KeyNotFound`."""
-        await self._channel.request("DELETE", f"/keys/{_quoted(key_id)}", query=_of(tenant))
+        await self._channel.request("DELETE", f"/keys/{quoted(key_id)}", query=_of(tenant))
 
     async def quota(self, *, tenant: str | None = None) -> QuotaInfo:
         """What a tenant may have, and what it has."""
@@ -167,6 +167,8 @@ class Administration:
         concurrent_runs: int = 0,
         runs_per_minute: int = 0,
         backlog: int = 0,
+        schedules: int = 0,
+        schedule_interval_ms: int = 0,
     ) -> QuotaInfo:
         """Set what a tenant may have; 0 is no limit. The grid's owner only: raises `ScopeMissing` for others."""
         quota = {
@@ -175,6 +177,8 @@ class Administration:
             "concurrentRuns": concurrent_runs,
             "runsPerMinute": runs_per_minute,
             "backlog": backlog,
+            "schedules": schedules,
+            "scheduleIntervalMs": schedule_interval_ms,
         }
         return decoded(await self._send("PUT", "/quota", quota, _of(tenant)), QuotaInfo)
 
@@ -200,7 +204,7 @@ class Administration:
 
 def function_path(name: str) -> str:
     """Where a function is, by name or id."""
-    return f"/functions/{_quoted(name)}"
+    return f"/functions/{quoted(name)}"
 
 
 def camel(name: str) -> str:
@@ -210,15 +214,16 @@ def camel(name: str) -> str:
 
 
 def _alias_path(name: str, alias: str) -> str:
-    return f"{function_path(name)}/aliases/{_quoted(alias)}"
+    return f"{function_path(name)}/aliases/{quoted(alias)}"
 
 
 def run_path(run_id: str) -> str:
     """Where a run is."""
-    return f"/runs/{_quoted(run_id)}"
+    return f"/runs/{quoted(run_id)}"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """The text as one segment of a path."""
     return quote(text, safe="")
 
 
@@ -226,5 +231,6 @@ def _of(tenant: str | None) -> dict[str, str]:
     return {} if tenant is None else {"tenant": tenant}
 
 
-def _without_none(fields: Mapping[str, object]) -> dict[str, object]:
+def without_none(fields: Mapping[str, object]) -> dict[str, object]:
+    """The fields that have a value."""
     return {name: value for name, value in fields.items() if value is not None}

@@ -17,7 +17,7 @@ import httpx
 import msgspec
 
 from nanogrid.client import bundle, discovery
-from nanogrid.client.administration import Administration, function_path, run_path
+from nanogrid.client.administration import function_path, run_path
 from nanogrid.client.channel import Channel
 from nanogrid.client.deadline import Deadline
 from nanogrid.client.errors import WaitTimedOut
@@ -25,6 +25,7 @@ from nanogrid.client.guess import make_plan, plan_name
 from nanogrid.client.mapping import Window, each
 from nanogrid.client.messages import decoded, run_body
 from nanogrid.client.records import DeadLetterInfo, FunctionInfo, LogEntry, LogLines, RunInfo
+from nanogrid.client.scheduling import Scheduling
 from nanogrid.client.uploads import INLINE_BYTES, send_ahead
 from nanogrid.errors import FunctionNotFound, NameTaken, NanoGridError
 from nanogrid.model import Http, Mode, Network, RunStatus
@@ -59,7 +60,7 @@ class Handle:
         return await self._client.cancel(self.run_id)
 
 
-class AsyncClient(Administration):
+class AsyncClient(Scheduling):
     """One grid. Closes its connections at the end of `async with`, or by `close`.
 
     Functions are named by name or id. Every method raises `ConnectionFailed` where no grid answers, `Unauthorized` for

@@ -60,15 +60,15 @@ _BY_CODE = _tree(NanoGridError)
 
 def run_body(name: str, input_: Any, mode: Mode) -> bytes:
     """The body of `POST /run`. Raises `InvalidField` for an input that JSON cannot say."""
-    return msgspec.json.encode({"functionId": name, "input": Raw(_json(input_)), "mode": mode})
+    return msgspec.json.encode({"functionId": name, "input": json_input(input_), "mode": mode})
 
 
-def _json(value: Any) -> bytes:
+def json_input(value: Any) -> Raw:
     """The value as JSON; a Raw is JSON already. Raises `InvalidField` where JSON has no such value."""
     if isinstance(value, Raw):
-        return bytes(value)
+        return value
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+        return Raw(json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode())
     except (TypeError, ValueError, RecursionError) as exc:
         raise InvalidField(f"the input cannot be sent as JSON: {exc}.", path="$.input") from exc
 

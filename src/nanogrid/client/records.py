@@ -25,8 +25,10 @@ from nanogrid.model import (
     RunError,
     RunStatus,
     TenantUsage,
+    Trigger,
     Usage,
 )
+from nanogrid.schedule import FireReport, ScheduleReport
 
 T = TypeVar("T")
 
@@ -70,6 +72,8 @@ class RunInfo(Record, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     #: The input as JSON; only where one run is read in full.
     input_json: Raw | UnsetType = msgspec.field(name="input", default=UNSET)
+    #: The schedule that made it, and the moment that it is for; None where somebody asked for it.
+    trigger: Trigger | None = None
 
     @property
     def output(self) -> Any:
@@ -169,6 +173,15 @@ class VaultRotated(Record, frozen=True, kw_only=True):
     """What a rotation of the vault's key came to."""
 
     secrets: int
+
+
+class ScheduleInfo(ScheduleReport, frozen=True, kw_only=True):
+    """A schedule, what it means, and how it fares."""
+
+    #: Its next due times, soonest first; None in a listing.
+    next: list[datetime] | None = None
+    #: What came of the latest due times, newest first; None in a listing.
+    fires: list[FireReport] | None = None
 
 
 class SecretInfo(Record, frozen=True, kw_only=True):

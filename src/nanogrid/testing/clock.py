@@ -47,6 +47,10 @@ class ManualClock(Clock):
         heapq.heappush(self._sleepers, (self._monotonic + seconds, next(self._numbers), woken))
         await woken
 
+    async def sleep_until(self, moment: datetime) -> None:
+        """See `Clock`: exactly then, for this clock is turned and never set."""
+        await self.sleep((moment - self._now).total_seconds())
+
     @property
     def next_in(self) -> float:
         """How far the next sleeper is, in seconds; `math.inf` where nobody sleeps."""

@@ -5,7 +5,8 @@ import io
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from nanogrid.testing.handlers import Handler, imported
 from nanogrid.testing.output import Output
 from nanogrid.testing.sandbox import InProcessDriver, InProcessPool, Surroundings
 from nanogrid.testing.sleeping import Sleeping
+from nanogrid.worker import Worker
 
 _HOST = "grid.test"
 _TOKEN = "token-of-the-grid-in-memory"  # noqa: S105 - it opens nothing but itself
@@ -41,6 +43,8 @@ _LOOK_S = 0.001
 _LONGEST_S = 2 * MAX_TIMEOUT_MS / 1000
 #: By the clock, which may be turned by hours: leases are extended at a third of it.
 _LEASE_S = 3_600.0
+#: The queue wakes who waits for it. By the clock, which has to stop wherever somebody's wait is over.
+_RECEIVE_WAIT_S = 3_600.0
 #: Stands in for the code of a function that a test has given as a callable.
 _STAND_IN = "def handler(event, context):\n    raise NotImplementedError\n"
 
@@ -154,18 +158,27 @@ class MemoryGrid(Client):
         sandboxes = Sandboxes(driver=driver, pool=self._pool, kind="in process", notes=[])
         log = make_log("json", io.StringIO())
         return await wired(
-            config, self._backend, sandboxes, self.clock, log, Metrics(), _TOKEN, asyncio.Event(), secret_store
+            config,
+            self._backend,
+            sandboxes,
+            self.clock,
+            log,
+            Metrics(),
+            _TOKEN,
+            asyncio.Event(),
+            secret_store,
+            make_worker=partial(Worker, receive_wait_s=_RECEIVE_WAIT_S),
         )
 
     @asynccontextmanager
     async def _at_work(self) -> AsyncIterator[None]:
-        working = asyncio.create_task(self._boxes.worker.run())
+        working = [asyncio.create_task(work) for work in (self._boxes.worker.run(), self._boxes.scheduler.run())]
         try:
             yield
         finally:
-            working.cancel()
-            with suppress(asyncio.CancelledError):
-                await working
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
             await self._boxes.worker.drain(0)
 
     async def _find_handler(self, function: Function) -> Handler:
@@ -190,7 +203,7 @@ class MemoryGrid(Client):
         """Whether all that is under way sleeps."""
         asleep = self._sleeping.count
         under_way = (await self._backend.task_queue.depth()).in_flight + self._boxes.direct.count
-        return self._pool.busy == asleep and under_way <= asleep
+        return self._pool.busy == asleep and under_way <= asleep and not self._boxes.scheduler.busy
 
     async def _until_done(self, asked: Any, timeout: float | None, run_id: str = "") -> RunInfo:  # noqa: ASYNC109
         """What is asked for, the clock turned from one sleeper to the next until it is there."""

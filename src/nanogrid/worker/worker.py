@@ -71,8 +71,12 @@ class Worker:
         *,
         max_running: int,
         direct: DirectRuns | None = None,
+        receive_wait_s: float = _RECEIVE_WAIT_S,
     ) -> None:
-        """`max_running` is how many tasks it holds at once; `direct` has the runs of its process that are no tasks."""
+        """`max_running` is how many tasks it holds at once; `direct` has the runs of its process that are no tasks.
+
+        `receive_wait_s` is how long it waits for a task before it asks again.
+        """
         self._registry = registry
         self._run_store = run_store
         self._task_queue = task_queue
@@ -85,6 +89,7 @@ class Worker:
         self._metrics = metrics
         self._max_running = max_running
         self._direct = direct
+        self._receive_wait_s = receive_wait_s
         # What it works on: run id -> lease and the asyncio task that holds it.
         self._held: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
         # Receipts of leases whose run was cancelled.
@@ -167,7 +172,7 @@ class Worker:
     async def _receive(self) -> list[Lease]:
         """The next tasks; where there may be more of them, no run that is no task shall overtake them."""
         limit = self._max_running - len(self._held)
-        leases = await self._task_queue.receive(limit=limit, wait_s=_RECEIVE_WAIT_S)
+        leases = await self._task_queue.receive(limit=limit, wait_s=self._receive_wait_s)
         if self._direct is not None:
             self._direct.open = len(leases) < limit
         return leases

@@ -8,7 +8,7 @@ RESOURCE_MANAGER = "nanogrid-resource-manager"
 DISPATCHER = "nanogrid-dispatcher"
 #: What matches no other route goes to the resource manager, so that every refusal is a problem+json of ours.
 DEFAULT_ROUTE_KEY = "$default"
-_DISPATCHED = ("/fn", "/run", "/runs", "/dead-letters", "/metrics")
+_DISPATCHED = ("/fn", "/run", "/runs", "/schedules", "/dead-letters", "/metrics")
 
 
 def all_routes() -> list[Route]:

@@ -14,8 +14,8 @@ import msgspec
 from nanogrid.api.errors import internal_answer
 from nanogrid.clock import Clock
 from nanogrid.cloud.control_plane.event import told
-from nanogrid.cloud.control_plane.face import Face
-from nanogrid.cloud.control_plane.grid import open_face
+from nanogrid.cloud.control_plane.grid import ControlPlane, open_control_plane
+from nanogrid.cloud.control_plane.scheduling import WITHIN_S, is_tick
 
 
 class Entry:
@@ -25,13 +25,13 @@ class Entry:
         """Nothing is read or opened yet."""
         self._environ = environ
         self._runner: asyncio.Runner | None = None
-        self._face: Face | None = None
+        self._control_plane: ControlPlane | None = None
         self._opened = AsyncExitStack()
 
     def __call__(self, event: Mapping[str, Any], _context: object) -> dict[str, Any]:
         """Answer one event; the event loop and what it opened stay for the next."""
         self._runner = self._runner or asyncio.Runner()
-        return self._runner.run(self._answer(event))
+        return self._runner.run(self._tick() if is_tick(event) else self._answer(event))
 
     def close(self) -> None:
         """End what was opened. Lambda never does: an environment that is no longer needed is frozen, then gone."""
@@ -41,15 +41,24 @@ class Entry:
 
     async def _answer(self, event: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            self._face = self._face or await self._open()
+            face, _ = await self._opened_once()
         except Exception as exc:  # noqa: BLE001 - the top: the caller gets an answer, and the reason is in the log
             request_id = f"req_{event['requestContext']['requestId']}"
             report("control_plane.not_opened", request_id=request_id, exc_info=exc)
             return told(internal_answer(request_id), request_id) or {}
-        return await self._face(event)
+        return await face(event)
 
-    async def _open(self) -> Face:
-        return await self._opened.enter_async_context(open_face(self._environ, Clock(), report))
+    async def _tick(self) -> dict[str, Any]:
+        """Attend to the schedules that are due. Raises where that cannot be done: Lambda counts it as an error."""
+        _, scheduler = await self._opened_once()
+        served = await scheduler.serve(within_s=WITHIN_S)
+        return {"nextAt": None if served.next_at is None else served.next_at.isoformat()}
+
+    async def _opened_once(self) -> ControlPlane:
+        if self._control_plane is None:
+            opening = open_control_plane(self._environ, Clock(), report)
+            self._control_plane = await self._opened.enter_async_context(opening)
+        return self._control_plane
 
 
 def report(event: str, *, exc_info: BaseException | None = None, **fields: object) -> None:

@@ -4,7 +4,7 @@ from collections import ChainMap
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import cast
+from typing import NamedTuple, cast
 
 from nanogrid import __version__
 from nanogrid.aliases import Aliases
@@ -18,6 +18,7 @@ from nanogrid.clock import Clock
 from nanogrid.cloud.control_plane.assignment import all_routes
 from nanogrid.cloud.control_plane.face import Face, Report
 from nanogrid.cloud.control_plane.owners import Owners
+from nanogrid.cloud.control_plane.scheduling import make_scheduler, make_schedules
 from nanogrid.cloud.control_plane.spill import BucketSpill
 from nanogrid.cloud.control_plane.tokens import Tokens
 from nanogrid.dispatcher import Dispatcher
@@ -27,14 +28,24 @@ from nanogrid.model import Principal
 from nanogrid.ports import TaskQueue
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
+from nanogrid.scheduler import Scheduler
 from nanogrid.secret_store import SecretStore
 
 #: API Gateway gives up after 30 s; a wait that runs out before is a 202, and nothing is lost.
 MAX_WAIT_S = 25.0
 
 
+class ControlPlane(NamedTuple):
+    """What a Lambda answers with."""
+
+    #: Requests.
+    face: Face
+    #: Ticks.
+    scheduler: Scheduler
+
+
 @asynccontextmanager
-async def open_face(environ: Mapping[str, str], clock: Clock, report: Report) -> AsyncIterator[Face]:
+async def open_control_plane(environ: Mapping[str, str], clock: Clock, report: Report) -> AsyncIterator[ControlPlane]:
     """The API on the stack that the environment names. Raises `ConfigError`."""
     settings = AwsSettings.from_environment(environ)
     http = HttpClient()
@@ -45,7 +56,10 @@ async def open_face(environ: Mapping[str, str], clock: Clock, report: Report) ->
         async with open_aws(settings, clock, environ=environ) as backend:
             services = _services(backend, clock, runtimes)
             tokens = Tokens(partial(_principals, owners, services), clock)
-            yield Face(all_routes(), services, tokens.principal, BucketSpill(client, settings), report)
+            yield ControlPlane(
+                Face(all_routes(), services, tokens.principal, BucketSpill(client, settings), report),
+                make_scheduler(backend, services.dispatcher, clock, report),
+            )
     finally:
         http.close()
 
@@ -80,6 +94,7 @@ def _services(backend: AwsBackend, clock: Clock, runtimes: list[str]) -> Service
         key_ring=KeyRing(backend.record_store, clock, owner_digest=""),
         quotas=quotas,
         secret_store=SecretStore(backend.record_store, backend.vault, clock),
+        schedules=make_schedules(backend, aliases, quotas, clock),
         metrics_text=lambda: _metrics_text(backend.task_queue),
         ready=lambda: None,
         version=__version__,

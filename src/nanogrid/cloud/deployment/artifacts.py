@@ -19,7 +19,7 @@ from nanogrid.cloud.deployment.wheels import Fetch, fetch_wheels, unpack_wheel
 from nanogrid.model import Record
 
 #: What the Lambdas import besides NanoGrid itself.
-_LAMBDA_NEEDS = ("msgspec", "python-multipart", "httptools", "redis[hiredis]")
+_LAMBDA_NEEDS = ("msgspec", "python-multipart", "httptools", "cronsim", "tzdata", "redis[hiredis]")
 #: What a Lambda has no use for: it serves the API, and runs nothing.
 _NOT_IN_LAMBDA = (
     *("bootstrap", "cli", "client", "runtimes", "sandbox", "worker", "backends/local", "testing"),
