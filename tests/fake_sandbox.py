@@ -5,7 +5,7 @@ from collections import deque
 
 from nanogrid.errors import SandboxBroken
 from nanogrid.model import Function, Network, RunError
-from nanogrid.ports import Invocation, LogSink, Reply, Sandbox, SandboxDriver
+from nanogrid.ports import Invocation, LogSink, Outlet, Reply, Sandbox, SandboxDriver
 
 
 class FakeSandbox(Sandbox):
@@ -33,7 +33,9 @@ class FakeSandbox(Sandbox):
             return result
         return None
 
-    async def invoke(self, invocation: Invocation, on_log: LogSink | None = None) -> Reply:
+    async def invoke(
+        self, invocation: Invocation, on_log: LogSink | None = None, outlet: Outlet | None = None
+    ) -> Reply:
         return Reply(output=invocation.input)
 
     async def kill(self) -> None:

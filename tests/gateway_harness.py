@@ -93,6 +93,7 @@ class Grid:
             ),
             self._dispatcher(),
             self.log_feed,
+            backend.artifact_store,
             self.aliases,
             Annotations(backend.record_store),
             self.key_ring,

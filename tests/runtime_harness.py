@@ -41,6 +41,9 @@ class StartedRuntime:
         self.reader = wire.FrameReader(MAX_INPUT_BYTES + wire.FRAME_MARGIN)
         self._output = output
         self._calls = 0
+        #: What is /tmp behind walls: a folder of its own, because runtimes of other tests have theirs.
+        self.temporary = output.with_suffix(".tmp")
+        self.temporary.mkdir()
         with output.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, str(inside.fileno())],
@@ -48,7 +51,7 @@ class StartedRuntime:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={"PATH": os.environ["PATH"]},
+                env={"PATH": os.environ["PATH"], "TMPDIR": str(self.temporary)},
                 start_new_session=True,
             )
         inside.close()

@@ -17,7 +17,7 @@ from nanogrid.dispatcher import Dispatcher
 from nanogrid.errors import SandboxBroken
 from nanogrid.model import DeadLetter, Function, Lease, Mode, Run, RunError, RunStatus
 from nanogrid.observe import Metrics, make_log
-from nanogrid.ports import Claim, Invocation, LogSink, Reply, Sandbox, SandboxPool, TaskQueue
+from nanogrid.ports import Claim, Invocation, LogSink, Outlet, Reply, Sandbox, SandboxPool, TaskQueue
 from nanogrid.worker import DirectRuns, Worker
 from records import some_function
 
@@ -35,7 +35,9 @@ class CallingSandbox(Sandbox):
     async def load(self, function: Function) -> RunError | None:
         return None
 
-    async def invoke(self, invocation: Invocation, on_log: LogSink | None = None) -> Reply:
+    async def invoke(
+        self, invocation: Invocation, on_log: LogSink | None = None, outlet: Outlet | None = None
+    ) -> Reply:
         self._work = asyncio.ensure_future(self._behaviour(invocation))
         await asyncio.wait([self._work])
         if self._work.cancelled():

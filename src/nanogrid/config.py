@@ -52,6 +52,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     grace_s: float = 20.0
     #: Largest code archive as uploaded, in bytes.
     max_archive_bytes: int = 50 * 1024 * 1024
+    #: Most files that one run may leave in its output folder; what is more is not kept.
+    artifact_count: int = 100
+    #: Largest of them, in bytes.
+    artifact_file_bytes: int = 16 * 1024 * 1024
+    #: All of one run together, in bytes.
+    artifact_total_bytes: int = 64 * 1024 * 1024
     #: Where traces are sent, such as `http://127.0.0.1:4318/v1/traces` (OTLP over HTTP); empty makes none.
     traces: str = ""
     #: human or json.

@@ -16,6 +16,7 @@
     │   ├── FunctionNotFound
     │   ├── RunNotFound
     │   ├── CodeNotFound
+    │   ├── ArtifactNotFound
     │   ├── AliasNotFound
     │   ├── DeadLetterNotFound
     │   ├── SecretNotFound
@@ -173,6 +174,12 @@ class CodeNotFound(NotFound):
     """Raised when the code store has nothing under a digest."""
 
     code = "code_not_found"
+
+
+class ArtifactNotFound(NotFound):
+    """Raised when the run left no such file."""
+
+    code = "artifact_not_found"
 
 
 class DeadLetterNotFound(NotFound):

@@ -24,6 +24,8 @@ DEFAULT_TIMEOUT_MS = 30_000
 MAX_INPUT_BYTES = 6 * 1024 * 1024
 MAX_OUTPUT_BYTES = 6 * 1024 * 1024
 MAX_LOG_BYTES = 256 * 1024
+#: A path of an artifact as UTF-8.
+MAX_ARTIFACT_PATH_BYTES = 1024
 #: Platform failures after which a task goes to the dead letters.
 MAX_PLATFORM_FAILURES = 5
 
@@ -156,6 +158,26 @@ class Logs(Record, frozen=True, kw_only=True):
     truncated: bool = False
 
 
+class Artifact(Record, frozen=True, kw_only=True):
+    """A file that a run left in its output folder."""
+
+    #: Within the folder, with slashes.
+    path: str
+    #: In bytes.
+    size: int
+    sha256: str
+
+
+class ArtifactLimits(Record, frozen=True, kw_only=True):
+    """What one run may leave in its output folder; what is more is not kept."""
+
+    count: int = 100
+    #: Largest file, in bytes.
+    file_bytes: int = 16 * 1024 * 1024
+    #: All files together, in bytes.
+    total_bytes: int = 64 * 1024 * 1024
+
+
 class Usage(Record, frozen=True, kw_only=True):
     """What a run cost."""
 
@@ -191,6 +213,8 @@ class Run(Record, frozen=True, kw_only=True):
     output: Raw = field(default_factory=lambda: NULL)
     error: RunError | None = None
     logs: Logs = Logs()
+    #: The files that it left in its output folder.
+    artifacts: list[Artifact] = []
     usage: Usage = Usage()
     #: Which try this is, from 1; 0 while none has begun.
     attempt: int = 0
@@ -212,6 +236,7 @@ class Outcome(Record, frozen=True, kw_only=True):
     output: Raw = NULL
     error: RunError | None = None
     logs: Logs = Logs()
+    artifacts: list[Artifact] = []
     usage: Usage = Usage()
 
 

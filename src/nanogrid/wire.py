@@ -5,8 +5,10 @@ A frame is a big-endian u32 (length of the rest), one kind byte, and a JSON payl
 
     worker -> runtime   LOAD    once: where the code is, which handler, which environment and limits
                         INVOKE  one event with its context and a nonce
+                        GO      what came was taken: go on
     runtime -> worker   READY   the runtime is up
                         LOADED  the code is imported, or why not
+                        ARTIFACT  a piece of a file that the run left, before its RESULT; waits for GO
                         RESULT  the nonce back, and an output or an error
 
 What comes from a runtime is hostile: any frame that is too long, of an unexpected kind, or with another nonce ends
@@ -19,17 +21,21 @@ import msgspec
 from msgspec import Raw
 
 from nanogrid.errors import SandboxBroken
-from nanogrid.model import MAX_OUTPUT_BYTES, NULL, Record
+from nanogrid.model import MAX_OUTPUT_BYTES, NULL, ArtifactLimits, Record
 
 LOAD = 1
 INVOKE = 2
+GO = 3
 READY = 16
 LOADED = 17
 RESULT = 18
+ARTIFACT = 19
 
 #: What a result frame carries besides the output: nonce, error text, a stack trace.
 FRAME_MARGIN = 64 * 1024
 MAX_FRAME = MAX_OUTPUT_BYTES + FRAME_MARGIN
+#: The head of an ARTIFACT with its line's end; every character of a path may be escaped.
+MAX_ARTIFACT_HEAD = 8 * 1024
 HEADER = struct.Struct(">IB")
 #: A kind that no byte can be: the header was impossible, and nothing after it has been read. The payload is the header.
 REFUSED = 256
@@ -55,6 +61,8 @@ class Load(Record, frozen=True, kw_only=True):
     function_id: str
     memory_mb: int
     max_output: int = MAX_OUTPUT_BYTES
+    #: How much of its output folder is handed over; without it there is no such folder.
+    artifacts: ArtifactLimits | None = None
 
 
 class Invoke(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -95,6 +103,15 @@ class Result(Record, frozen=True, kw_only=True):
     dirty: bool = False
 
 
+class ArtifactHead(Record, frozen=True, kw_only=True):
+    """The first line of ARTIFACT; a piece of the file follows, as it is."""
+
+    nonce: str
+    path: str
+    #: Whether the file ends with this piece.
+    last: bool
+
+
 class _LongError(Record, frozen=True, kw_only=True):
     """A `WireError` without its trace: a million empty lines fit into a frame, and would become a million objects."""
 
@@ -115,6 +132,7 @@ _encoder = msgspec.json.Encoder()
 _result_decoder = msgspec.json.Decoder(Result)
 _long_result_decoder = msgspec.json.Decoder(_LongResult)
 _loaded_decoder = msgspec.json.Decoder(Loaded)
+_artifact_head_decoder = msgspec.json.Decoder(ArtifactHead)
 _depth_decoder = msgspec.json.Decoder(Raw)
 
 
@@ -139,6 +157,18 @@ def decode_result(payload: bytes | memoryview) -> Result:
         raise SandboxBroken(f"the runtime sent a result that cannot be read: {exc}") from exc
     check_depth(result.output)
     return result
+
+
+def decode_artifact(payload: bytes | memoryview) -> tuple[ArtifactHead, memoryview]:
+    """Read an ARTIFACT payload: its head and the piece. Raises `SandboxBroken` where it is not one."""
+    view = memoryview(payload)
+    line, found, _ = bytes(view[:MAX_ARTIFACT_HEAD]).partition(b"\n")
+    try:
+        if not found:
+            raise SandboxBroken("the runtime sent a piece of a file without a head")
+        return _artifact_head_decoder.decode(line), view[len(line) + 1 :]
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise SandboxBroken(f"the runtime sent a piece of a file that cannot be read: {exc}") from exc
 
 
 def decode_loaded(payload: bytes | memoryview) -> Loaded:

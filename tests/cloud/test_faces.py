@@ -173,6 +173,8 @@ CASES = [
     Case("HEAD", "/runs/{run}"),
     Case("GET", "/runs/{run}/explain"),
     Case("GET", "/runs/run_none/explain"),
+    Case("GET", "/runs/{run}/artifacts"),
+    Case("GET", "/runs/{run}/artifacts/deep/file.txt"),
     Case("DELETE", "/runs/{run}"),
     Case("DELETE", "/runs/{run}"),
     Case("GET", "/runs/{run}/explain"),

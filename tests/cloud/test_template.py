@@ -21,6 +21,7 @@ _GROUP = (
 #: Narrowed down to one key by its alias, see `test_only_the_vaults_key_serves_and_only_for_secrets`.
 _KEYS = "arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*"
 _PAYLOADS = ["${CodeBucket.Arn}/payloads/*"]
+_PAYLOADS_AND_ARTIFACTS = [*_PAYLOADS, "${CodeBucket.Arn}/artifacts/*"]
 
 
 def test_it_goes_into_one_call():
@@ -201,6 +202,13 @@ def test_the_code_bucket_is_closed_encrypted_and_forgets_payloads_after_the_runs
         "ExpirationInDays": tables.UPLOAD_DAYS,
         "NoncurrentVersionExpiration": {"NoncurrentDays": tables.UPLOAD_DAYS},
     }
+    assert rules["artifacts"] == {
+        "Id": "artifacts",
+        "Status": "Enabled",
+        "Prefix": tables.ARTIFACT_PREFIX,
+        "ExpirationInDays": tables.ARTIFACT_DAYS,
+    }
+    assert min(tables.PAYLOAD_DAYS, tables.ARTIFACT_DAYS) * 86_400 > tables.RUN_KEPT_S
     (statement,) = properties("CodeBucketPolicy")["PolicyDocument"]["Statement"]
     assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
@@ -343,7 +351,7 @@ WORKER_MAY: dict[str, list[str]] = {
     "sqs:GetQueueAttributes": ["TaskQueue.Arn", "DeadLetterQueue.Arn"],
     "sqs:SendMessage": ["TaskQueue.Arn"],
     "s3:GetObject": ["${CodeBucket.Arn}/*", "arn:${AWS::Partition}:s3:::${ArtifactBucket}/worker/*"],
-    "s3:PutObject": _PAYLOADS,
+    "s3:PutObject": _PAYLOADS_AND_ARTIFACTS,
     "s3:DeleteObject": _PAYLOADS,
     "kms:Decrypt": [_KEYS],
     "logs:CreateLogStream": ["WorkerLogs.Arn"],
@@ -386,7 +394,7 @@ def test_a_worker_may_change_neither_functions_nor_code():
         *may("WorkerRole", "dynamodb:PutItem"),
         *may("WorkerRole", "dynamodb:UpdateItem"),
     ]
-    assert may("WorkerRole", "s3:PutObject") == _PAYLOADS
+    assert may("WorkerRole", "s3:PutObject") == _PAYLOADS_AND_ARTIFACTS
 
 
 def test_the_dispatcher_may_change_schedules_but_no_function_and_read_no_code():
@@ -398,7 +406,7 @@ def test_the_dispatcher_may_change_schedules_but_no_function_and_read_no_code():
     assert schedules["Condition"] == {
         "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["record#schedule", "record#agenda"]}
     }
-    assert may("DispatcherRole", "s3:GetObject") == _PAYLOADS
+    assert may("DispatcherRole", "s3:GetObject") == _PAYLOADS_AND_ARTIFACTS
     assert may("DispatcherRole", "sqs:ReceiveMessage") == []
 
 

@@ -18,6 +18,7 @@ from nanogrid.backends.aws import AwsSettings, open_aws
 from nanogrid.backends.local import open_local
 from nanogrid.model import UploadPlace
 from nanogrid.ports import (
+    ArtifactStore,
     CodeStore,
     DeadLetters,
     LogFeed,
@@ -38,6 +39,7 @@ _LONG_POLL_S = 30
 class Backend(Protocol):
     """One adapter for each port."""
 
+    artifact_store: ArtifactStore
     code_store: CodeStore
     uploads: Uploads
     registry: Registry

@@ -89,6 +89,11 @@ REFUSALS: dict[type[NanoGridError], Advice] = {
         "The code store has no archive under the function's digest.",
         "The data folder was changed by hand, or restored in part. Deploy the function again.",
     ),
+    errors.ArtifactNotFound: Advice(
+        "The run left no file of this path, or what it left is gone: files are kept as long as their run.",
+        "`nanogrid artifacts RUN` lists what a run left. Only what lies in `/tmp/output` when the handler returns is "
+        "kept.",
+    ),
     errors.DeadLetterNotFound: Advice(
         "No dead letter belongs to this run.",
         "`nanogrid dead-letters` lists them. One that was redriven is none any more.",

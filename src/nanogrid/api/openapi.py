@@ -19,7 +19,7 @@ _REFERENCE = "#/components/schemas/{name}"
 _VARIABLE = re.compile(r"{(\w+)\+?}")
 _VARIABLES = {
     "/functions": "A function's id or name.",
-    "/runs": "A run's id.",
+    "/runs": "`id`: a run's id; `path`: a file's path in its output folder.",
     "/dead-letters": "A dead run's id.",
     "/keys": "A key's id.",
     "/secrets": "A secret's name.",

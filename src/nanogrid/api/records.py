@@ -11,6 +11,7 @@ from nanogrid.model import (
     MAX_MEMORY_MB,
     MAX_TIMEOUT_MS,
     MIN_MEMORY_MB,
+    Artifact,
     Function,
     Http,
     Key,
@@ -292,6 +293,12 @@ class FunctionDetail(Function, frozen=True, kw_only=True):
 
     recommended_memory_mb: int | UnsetType = UNSET
     recommended_timeout_ms: int | UnsetType = UNSET
+
+
+class Artifacts(Record, frozen=True, kw_only=True):
+    """The files that a run left, by path."""
+
+    items: list[Artifact]
 
 
 class LogLines(Record, frozen=True, kw_only=True):

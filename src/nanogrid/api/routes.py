@@ -5,6 +5,7 @@ import functools
 from nanogrid import errors
 from nanogrid.api import functions, operations, runs, scopes
 from nanogrid.api.access_routes import ACCESS_ROUTES
+from nanogrid.api.artifact_routes import ARTIFACT_ROUTES
 from nanogrid.api.call_routes import CALL_ROUTES
 from nanogrid.api.docs_page import HTML, POLICY, docs_page
 from nanogrid.api.explain import Explanation, explain_run
@@ -202,6 +203,7 @@ ROUTES: tuple[Route, ...] = (
         answer=Run,
         refusals=(errors.RunNotFound, errors.RunEnded),
     ),
+    *ARTIFACT_ROUTES,
     Route(
         method="GET",
         path="/dead-letters",

@@ -9,7 +9,7 @@ from nanogrid.annotations import Annotations
 from nanogrid.clock import Clock
 from nanogrid.dispatcher import Dispatcher
 from nanogrid.key_ring import KeyRing
-from nanogrid.ports import LogFeed
+from nanogrid.ports import ArtifactStore, LogFeed
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
 from nanogrid.scheduler import Schedules
@@ -39,6 +39,7 @@ class Services(Struct, frozen=True):
     resource_manager: ResourceManager
     dispatcher: Dispatcher
     log_feed: LogFeed
+    artifact_store: ArtifactStore
     aliases: Aliases
     annotations: Annotations
     key_ring: KeyRing

@@ -35,7 +35,7 @@ from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
 from nanogrid.scheduler import SchedulerLoop, Schedules
 from nanogrid.secret_store import SecretStore
-from nanogrid.worker import DirectRuns, Worker, warm, warm_successor
+from nanogrid.worker import DirectRuns, RunOutlet, Worker, warm, warm_successor
 
 #: How long a request may wait for its run on one machine, in seconds.
 _MAX_WAIT_S = 900.0
@@ -199,7 +199,16 @@ def _backend(config: Config, clock: Clock) -> AbstractAsyncContextManager[LocalB
 
 
 def _direct(backend: LocalBackend, pool: SandboxPool, clock: Clock, log: Log, metrics: Metrics) -> DirectRuns:
-    return DirectRuns(backend.run_store, backend.result_bus, backend.log_feed, pool, clock, log, metrics)
+    return DirectRuns(
+        backend.run_store,
+        backend.result_bus,
+        backend.log_feed,
+        pool,
+        clock,
+        log,
+        metrics,
+        outlet=RunOutlet(backend.artifact_store),
+    )
 
 
 def _worker(
@@ -224,6 +233,7 @@ def _worker(
         log,
         metrics,
         max_running=config.max_running,
+        outlet=RunOutlet(backend.artifact_store),
         direct=direct,
     )
 
@@ -278,6 +288,7 @@ def _services(
         ),
         dispatcher=dispatcher,
         log_feed=backend.log_feed,
+        artifact_store=backend.artifact_store,
         aliases=aliases,
         annotations=Annotations(backend.record_store),
         key_ring=owners.key_ring,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from nanogrid.clock import Clock
 from nanogrid.config import Config
 from nanogrid.errors import ConfigError
-from nanogrid.model import Record
+from nanogrid.model import ArtifactLimits, Record
 from nanogrid.observe import Log, Metrics
 from nanogrid.ports import CodeStore, Sandbox, SandboxDriver, SandboxPool
 from nanogrid.sandbox.bubblewrap import BubblewrapDriver
@@ -75,7 +75,8 @@ async def open_sandboxes(
     kind = "bubblewrap" if config.sandbox == "auto" else config.sandbox
     ground = await asyncio.to_thread(_ground(kind), config, clock)
     cache = CodeCache(code_store, ground.code, clock, limit_bytes=_CODE_CACHE_BYTES)
-    inner = ground.make_driver(lambda cell: Guard(cell, clock, cache.path))
+    artifacts = _artifacts(config)
+    inner = ground.make_driver(lambda cell: Guard(cell, clock, cache.path, artifacts=artifacts))
     driver = SecretDriver(inner, secret_store)
     try:
         await driver.start()
@@ -100,6 +101,14 @@ async def open_sandboxes(
             await cache.close()
     finally:
         await driver.close()
+
+
+def _artifacts(config: Config) -> ArtifactLimits:
+    return ArtifactLimits(
+        count=config.artifact_count,
+        file_bytes=config.artifact_file_bytes,
+        total_bytes=config.artifact_total_bytes,
+    )
 
 
 def _ground(kind: str) -> Callable[[Config, Clock], _Ground]:

@@ -28,7 +28,7 @@ from nanogrid.observe import Log, Metrics, make_log
 from nanogrid.ports import TaskQueue
 from nanogrid.sandbox.secret_pool import SecretPool
 from nanogrid.secret_store import SecretStore
-from nanogrid.worker import Worker
+from nanogrid.worker import RunOutlet, Worker
 
 #: What the queue has to answer in for the worker to be called ready, in seconds.
 _PROBE_S = 5.0
@@ -109,6 +109,7 @@ def _worker(
         clock,
         log,
         metrics,
+        outlet=RunOutlet(backend.artifact_store),
         max_running=config.max_running,
     )
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from nanogrid.cli import (
+    artifacts,
     aws,
     backup,
     bench,
@@ -70,6 +71,7 @@ _COMMANDS: list[tuple[str, Callable[..., None], str]] = [
     ("runs", runs.runs, "Runs"),
     ("show", runs.show, "Runs"),
     ("explain", explain.explain, "Runs"),
+    ("artifacts", artifacts.artifacts, "Runs"),
     ("cancel", runs.cancel, "Runs"),
     ("dead-letters", runs.dead_letters, "Runs"),
     ("redrive", runs.redrive, "Runs"),

@@ -14,6 +14,7 @@ from nanogrid.cli.render import (
     ago,
     clean,
     clean_line,
+    counted,
     milliseconds,
     print_fields,
     print_json,
@@ -163,6 +164,8 @@ def _print_ended(session: Session, ended: RunInfo, *, as_json: bool) -> None:
         print_json(ended)
     else:
         _print_outcome(session, ended)
+        if ended.artifacts:
+            session.hint(f"It left {counted(len(ended.artifacts), 'file')}: nanogrid artifacts {ended.run_id}")
         session.err.print(_summary(ended), soft_wrap=True)
         if ended.status is not RunStatus.SUCCEEDED:
             session.hint(f"Why, and what to do: nanogrid explain {ended.run_id}")
@@ -214,6 +217,8 @@ def _print_run(session: Session, shown: RunInfo) -> None:
             ("ran", milliseconds(usage.duration_ms)),
             ("memory", f"{usage.peak_memory_mb:.0f} MB at most"),
         ]
+    if shown.artifacts:
+        fields.append(("artifacts", f"{len(shown.artifacts)}: nanogrid artifacts {shown.run_id}"))
     if shown.input_json is not UNSET:
         fields.append(("input", _short(bytes(shown.input_json))))
     print_fields(session.out, fields)

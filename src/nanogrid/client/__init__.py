@@ -12,6 +12,7 @@ from nanogrid.client.errors import (
 )
 from nanogrid.client.records import (
     AliasInfo,
+    ArtifactInfo,
     DeadLetterInfo,
     FunctionInfo,
     KeyInfo,
@@ -25,6 +26,7 @@ from nanogrid.client.records import (
 
 __all__ = [
     "AliasInfo",
+    "ArtifactInfo",
     "AsyncClient",
     "BlockingHandle",
     "Client",

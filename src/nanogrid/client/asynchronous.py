@@ -20,6 +20,7 @@ from nanogrid.client import bundle, discovery
 from nanogrid.client.administration import function_path, run_path
 from nanogrid.client.channel import Channel
 from nanogrid.client.deadline import Deadline
+from nanogrid.client.downloads import Downloads
 from nanogrid.client.errors import WaitTimedOut
 from nanogrid.client.guess import make_plan, plan_name
 from nanogrid.client.mapping import Window, each
@@ -60,7 +61,7 @@ class Handle:
         return await self._client.cancel(self.run_id)
 
 
-class AsyncClient(Scheduling):
+class AsyncClient(Scheduling, Downloads):
     """One grid. Closes its connections at the end of `async with`, or by `close`.
 
     Functions are named by name or id. Every method raises `ConnectionFailed` where no grid answers, `Unauthorized` for

@@ -177,6 +177,8 @@ class Client:
     runs = _iterating(AsyncClient.runs)
     cancel = _waiting(AsyncClient.cancel)
     logs = _iterating(AsyncClient.logs)
+    artifacts = _waiting(AsyncClient.artifacts)
+    artifact = _waiting(AsyncClient.artifact)
     dead_letters = _iterating(AsyncClient.dead_letters)
     redrive = _waiting(AsyncClient.redrive)
     openapi = _waiting(AsyncClient.openapi)

@@ -14,6 +14,7 @@ from nanogrid.client.errors import FunctionFailed, RunCancelled, RunDead, RunUns
 from nanogrid.model import (
     DEFAULT_TENANT,
     NULL,
+    Artifact,
     DeadLetter,
     ErrorKind,
     Function,
@@ -38,6 +39,7 @@ _UNSUCCESSFUL: dict[RunStatus, type[RunUnsuccessful]] = {
     RunStatus.DEAD: RunDead,
 }
 
+ArtifactInfo = Artifact
 DeadLetterInfo = DeadLetter
 KeyInfo = Key
 
@@ -64,6 +66,8 @@ class RunInfo(Record, frozen=True, kw_only=True):
     output_json: Raw = msgspec.field(name="output", default=NULL)
     error: RunError | None = None
     logs: Logs = Logs()
+    #: The files that it left in its output folder.
+    artifacts: list[Artifact] = []
     usage: Usage = Usage()
     attempt: int = 0
     retried: int = 0

@@ -35,6 +35,7 @@ from nanogrid.ports.sandbox import (
     Claim,
     Invocation,
     LogSink,
+    Outlet,
     Reply,
     Sandbox,
     SandboxDriver,
@@ -42,6 +43,7 @@ from nanogrid.ports.sandbox import (
 )
 
 __all__ = [
+    "ArtifactStore",
     "Claim",
     "CodeStore",
     "DeadLetters",
@@ -51,6 +53,7 @@ __all__ = [
     "Listener",
     "LogFeed",
     "LogSink",
+    "Outlet",
     "Page",
     "RecordStore",
     "Registry",
@@ -108,6 +111,29 @@ class Uploads(ABC):
     @abstractmethod
     async def get(self, digest: str, *, tenant: str) -> bytes:
         """What was sent. Raises `UploadNotFound`, also where the bytes that came have another digest."""
+
+
+class ArtifactStore(ABC):
+    """Keeps the files that runs left, by run and content. They are forgotten with their run."""
+
+    @abstractmethod
+    async def put(self, run_id: str, content: bytes) -> str:
+        """Keep the bytes with the run, and return their digest. Idempotent; atomic; on disk when this returns."""
+
+    @abstractmethod
+    async def get(self, run_id: str, digest: str) -> bytes:
+        """Return the bytes. Raises `ArtifactNotFound`; `CodeCorrupt` where they no longer match the digest."""
+
+    @abstractmethod
+    async def download_address(self, run_id: str, digest: str, disposition: str) -> str | None:
+        """A URL from which a browser saves the bytes as `disposition` says, for a while; None where only `get` will do.
+
+        Raises `ArtifactNotFound`.
+        """
+
+    @abstractmethod
+    async def forget(self, run_ids: list[str]) -> None:
+        """Remove what these runs left. Idempotent."""
 
 
 class Registry(ABC):

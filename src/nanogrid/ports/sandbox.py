@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from msgspec import Raw
 
-from nanogrid.model import NULL, Function, Logs, Network, Record, RunError
+from nanogrid.model import NULL, Artifact, Function, Logs, Network, Record, RunError
 
 
 class Invocation(Record, frozen=True, kw_only=True):
@@ -26,8 +26,21 @@ class Reply(Record, frozen=True, kw_only=True):
     output: Raw = NULL
     error: RunError | None = None
     logs: Logs = Logs()
+    #: The files that the run left, as the outlet has kept them.
+    artifacts: list[Artifact] = []
     duration_ms: float = 0.0
     peak_memory_mb: float = 0.0
+
+
+class Outlet(ABC):
+    """Takes what a run hands out before it ends."""
+
+    @abstractmethod
+    async def keep(self, run_id: str, path: str, content: bytes) -> Artifact:
+        """Keep a file that the run left in its output folder; the sandbox waits meanwhile. Raises `StoreUnavailable`.
+
+        No path of a run comes twice; each is relative, without `.`, `..` and control characters.
+        """
 
 
 #: Takes what a run writes, piece by piece, as it is written.
@@ -48,11 +61,14 @@ class Sandbox(ABC):
         """
 
     @abstractmethod
-    async def invoke(self, invocation: Invocation, on_log: LogSink | None = None) -> Reply:
+    async def invoke(
+        self, invocation: Invocation, on_log: LogSink | None = None, outlet: Outlet | None = None
+    ) -> Reply:
         """Run the handler once. The function's failure, of whatever kind, is a `Reply`.
 
-        Ends by its own clock at the time-out, whatever the function does. Raises `SandboxBroken`. Cancelling it kills
-        the sandbox.
+        Ends by its own clock at the time-out, whatever the function does. Files that the run left go to the outlet
+        before this returns; without one they are thrown away. Raises `SandboxBroken`, and what the outlet raises.
+        Cancelling it kills the sandbox.
         """
 
     @abstractmethod

@@ -25,7 +25,7 @@ def serve(channel):
     order = channel.expect(LOAD)
     if order is None:
         return 0
-    command, error = load(decode(order), ended)
+    command, error = load(decode(order), ended, channel)
     channel.send(LOADED, b"{}" if error is None else b'{"error":%s}' % error)
     while (call := channel.expect(INVOKE)) is not None:
         if command is None:

@@ -7,10 +7,11 @@
 
 const { writeSync } = require("fs");
 
+const { Artifacts } = require("./nanogrid_runtime/artifacts.js");
 const { Channel, ProtocolBroken, LOAD, INVOKE, READY, LOADED, RESULT } = require("./nanogrid_runtime/channel.js");
 const { failure, thrown } = require("./nanogrid_runtime/failures.js");
 const { importHandler } = require("./nanogrid_runtime/handler.js");
-const { Leftovers, PeakMemory, enter } = require("./nanogrid_runtime/process.js");
+const { Leftovers, PeakMemory, enter, outputFolder } = require("./nanogrid_runtime/process.js");
 const { written } = require("./nanogrid_runtime/values.js");
 
 const { parse, stringify } = JSON;
@@ -66,6 +67,7 @@ class Runtime {
     this.report = null;
     this.idle = null;
     this.leftovers = null;
+    this.artifacts = null;
   }
 
   /** READY, LOAD, LOADED, then RESULT for INVOKE until the platform goes. */
@@ -91,7 +93,9 @@ class Runtime {
     this.question = new Question("init_failed", order.code);
     this.report = (error) => this.channel.send(LOADED, stringify({ error }));
     this.idle = () => this.question.fail(new Error("The import never ends: it awaits what nothing will settle."));
-    enter(order);
+    const output = outputFolder();
+    this.artifacts = new Artifacts(this.channel, output, order.artifacts);
+    enter(order, output);
     importHandler(order).then(
       (handler) => this.question.succeed(handler),
       (reason) => this.question.fail(reason),
@@ -139,7 +143,8 @@ class Runtime {
 
   send(nonce, answer, peak, dirty) {
     this.report = null;
-    const facts = `"nonce":${stringify(nonce)},"peakMemoryKb":${peak.take()},"dirty":${dirty}`;
+    const unclean = !this.artifacts.handOver(nonce) || dirty;
+    const facts = `"nonce":${stringify(nonce)},"peakMemoryKb":${peak.take()},"dirty":${unclean}`;
     const field = answer.error ? "error" : "output";
     this.channel.send(RESULT, `{${facts},"${field}":`, answer.error ? stringify(answer.error) : answer.output, "}");
   }

@@ -22,7 +22,7 @@ def serve(channel):
     order = channel.expect(LOAD)
     if order is None:
         return 0
-    function, error = load(decode(order), streams, logs)
+    function, error = load(decode(order), streams, logs, channel)
     streams.flush()
     if os.getpid() != pid:
         return 0  # a child that the import forked came back: the answer is its parent's

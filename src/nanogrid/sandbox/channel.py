@@ -17,6 +17,8 @@ ENDED = 257
 EXPIRED = 258
 #: Something came that nobody had asked for.
 STRAY = 259
+#: What came can't be what was asked for.
+BROKEN = 260
 
 
 class Channel:

@@ -15,13 +15,15 @@ from msgspec import structs
 from nanogrid import wire
 from nanogrid.clock import Clock, milliseconds
 from nanogrid.errors import SandboxBroken
-from nanogrid.model import ErrorKind, Function, RunError
-from nanogrid.ports import Invocation, LogSink, Reply, Sandbox
+from nanogrid.model import Artifact, ArtifactLimits, ErrorKind, Function, Record, RunError
+from nanogrid.ports import Invocation, LogSink, Outlet, Reply, Sandbox
 from nanogrid.sandbox import failures
 from nanogrid.sandbox.answers import Answer, read_report, read_result
+from nanogrid.sandbox.artifacts import Intake
 from nanogrid.sandbox.cell import Cell
-from nanogrid.sandbox.channel import ENDED, EXPIRED, STRAY, Channel
+from nanogrid.sandbox.channel import BROKEN, ENDED, EXPIRED, STRAY, Channel
 from nanogrid.sandbox.logs import LogCollector
+from nanogrid.wire import Frame
 
 #: An import may take as long as the handler, but at least and at most so many seconds: a handler with a short time-out
 #: may well need long imports.
@@ -36,6 +38,8 @@ _KILL_PATIENCE_S = 2.0
 #: How long a reading of the memory counts, in seconds.
 _MEMORY_FRESH_S = 1.0
 
+_GO = wire.encode(wire.GO, Record())
+
 #: Where to find the unpacked code of a sha-256.
 CodePlace = Callable[[str], Awaitable[Path]]
 
@@ -43,12 +47,21 @@ CodePlace = Callable[[str], Awaitable[Path]]
 class Guard(Sandbox):
     """One cell under guard."""
 
-    def __init__(self, cell: Cell, clock: Clock, code: CodePlace, *, min_import_s: float = MIN_IMPORT_S) -> None:
-        """Owns the cell from now on; `kill` gives back all that it holds."""
+    def __init__(
+        self,
+        cell: Cell,
+        clock: Clock,
+        code: CodePlace,
+        *,
+        min_import_s: float = MIN_IMPORT_S,
+        artifacts: ArtifactLimits | None = None,
+    ) -> None:
+        """Owns the cell from now on; `kill` gives back all that it holds. Without `artifacts` a run can leave none."""
         self._cell = cell
         self._clock = clock
         self._code = code
         self._min_import_s = min_import_s
+        self._artifacts = artifacts
         self._channel = Channel(cell.control)
         self._logs = LogCollector(cell.output)
         self._ready = self._channel.expect()
@@ -90,7 +103,9 @@ class Guard(Sandbox):
                 await self._destroy()
         return error
 
-    async def invoke(self, invocation: Invocation, on_log: LogSink | None = None) -> Reply:
+    async def invoke(
+        self, invocation: Invocation, on_log: LogSink | None = None, outlet: Outlet | None = None
+    ) -> Reply:
         """Run the handler once; see the port. Where the answer leaves any doubt, the sandbox is gone afterwards."""
         function = self._function
         if function is None or not self._sound:
@@ -103,6 +118,11 @@ class Guard(Sandbox):
         began = self._clock.monotonic()
         try:
             kind, payload = await self._channel.exchange(order, invocation.timeout_ms / 1000)
+            artifacts: list[Artifact] = []
+            if kind == wire.ARTIFACT and self._artifacts is not None:
+                intake = Intake(invocation.run_id, nonce, self._artifacts)
+                kind, payload = await self._take_files(payload, intake, outlet, began + invocation.timeout_ms / 1000)
+                artifacts = intake.kept
             duration_ms = milliseconds(self._clock.monotonic() - began)
             if kind == wire.RESULT:
                 answer = self._explained(read_result(payload, nonce), function)
@@ -117,6 +137,7 @@ class Guard(Sandbox):
             output=answer.output,
             error=answer.error,
             logs=self._logs.take(),
+            artifacts=artifacts,
             duration_ms=duration_ms,
             peak_memory_mb=answer.peak_memory_mb,
         )
@@ -124,6 +145,27 @@ class Guard(Sandbox):
     async def kill(self) -> None:
         """End everything; cancelling this leaves the end under way."""
         await asyncio.shield(self._begin_end())
+
+    async def _take_files(
+        self, payload: bytes | memoryview, intake: Intake, outlet: Outlet | None, due: float
+    ) -> Frame:
+        """Take the run's files, of which this is the first piece; the frame that comes after them.
+
+        What the outlet takes of the time is not the function's.
+        """
+        kind = wire.ARTIFACT
+        while kind == wire.ARTIFACT:
+            try:
+                file = intake.take(payload)
+            except SandboxBroken as exc:
+                return BROKEN, str(exc).encode()
+            now = self._clock.monotonic()
+            if file is not None and outlet is not None:
+                intake.kept.append(await outlet.keep(intake.run_id, *file))
+                due += self._clock.monotonic() - now
+            left_s = max(0.0, due - self._clock.monotonic())
+            kind, payload = await self._channel.exchange(_GO, left_s)
+        return kind, payload
 
     async def _until_ready(self) -> None:
         kind, _ = await self._channel.wait(self._ready, _READY_S)
@@ -141,6 +183,7 @@ class Guard(Sandbox):
             version=function.version,
             function_id=function.function_id,
             memory_mb=function.memory_mb,
+            artifacts=self._artifacts,
         )
         limit_s = min(max(function.timeout_ms / 1000, self._min_import_s), MAX_IMPORT_S)
         kind, payload = await self._channel.exchange(wire.encode(wire.LOAD, order), limit_s)
@@ -179,6 +222,8 @@ class Guard(Sandbox):
             return await self._why_ended(function)
         if kind == wire.REFUSED:
             return failures.refused_frame(payload)
+        if kind == BROKEN:
+            return failures.protocol_error(bytes(payload).decode())
         what = "something that was not asked for" if kind == STRAY else f"a frame of kind {kind}"
         return failures.protocol_error(f"it sent {what}")
 

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from nanogrid.errors import SecretNotFound
 from nanogrid.model import ErrorKind, Function, Network, RunError
-from nanogrid.ports import Invocation, LogSink, Reply, Sandbox, SandboxDriver
+from nanogrid.ports import Invocation, LogSink, Outlet, Reply, Sandbox, SandboxDriver
 from nanogrid.sandbox.masking import Mask
 from nanogrid.secret_store import SecretStore
 
@@ -64,11 +64,13 @@ class _SecretSandbox(Sandbox):
         error = await self._sandbox.load(structs.replace(function, environment=function.environment | values))
         return _masked(error, self._mask)
 
-    def invoke(self, invocation: Invocation, on_log: LogSink | None = None) -> Coroutine[Any, Any, Reply]:
+    def invoke(
+        self, invocation: Invocation, on_log: LogSink | None = None, outlet: Outlet | None = None
+    ) -> Coroutine[Any, Any, Reply]:
         # No coroutine of its own where there is nothing to hide: this is on every run's way.
         if self._mask is None:
-            return self._sandbox.invoke(invocation, on_log)
-        return self._invoke_masked(invocation, on_log, self._mask)
+            return self._sandbox.invoke(invocation, on_log, outlet)
+        return self._invoke_masked(invocation, on_log, outlet, self._mask)
 
     async def kill(self) -> None:
         await self._sandbox.kill()
@@ -85,10 +87,12 @@ class _SecretSandbox(Sandbox):
     def memory_mb(self) -> float:
         return self._sandbox.memory_mb
 
-    async def _invoke_masked(self, invocation: Invocation, on_log: LogSink | None, mask: Mask) -> Reply:
+    async def _invoke_masked(
+        self, invocation: Invocation, on_log: LogSink | None, outlet: Outlet | None, mask: Mask
+    ) -> Reply:
         sink = None if on_log is None else _MaskedSink(on_log, mask)
         try:
-            reply = await self._sandbox.invoke(invocation, sink)
+            reply = await self._sandbox.invoke(invocation, sink, outlet)
         finally:
             if sink is not None:
                 sink.flush()

@@ -6,7 +6,7 @@ from msgspec import structs
 
 from nanogrid.clock import Clock
 from nanogrid.model import Function, RunError
-from nanogrid.ports import Claim, Invocation, LogSink, Reply, Sandbox, SandboxPool
+from nanogrid.ports import Claim, Invocation, LogSink, Outlet, Reply, Sandbox, SandboxPool
 from nanogrid.telemetry.spans import Attributes, Spans, traceparent_of
 
 
@@ -24,7 +24,9 @@ class TracedSandbox(Sandbox):
         """See the port."""
         return await self.claim.sandbox.load(function)
 
-    async def invoke(self, invocation: Invocation, on_log: LogSink | None = None) -> Reply:
+    async def invoke(
+        self, invocation: Invocation, on_log: LogSink | None = None, outlet: Outlet | None = None
+    ) -> Reply:
         """See the port."""
         attributes: Attributes = {
             "faas.name": self._function.name,
@@ -39,7 +41,7 @@ class TracedSandbox(Sandbox):
         error = "the sandbox broke"
         try:
             call = structs.replace(invocation, traceparent=traceparent_of(span))
-            reply = await self.claim.sandbox.invoke(call, on_log)
+            reply = await self.claim.sandbox.invoke(call, on_log, outlet)
             error = f"{reply.error.kind}: {reply.error.type}" if reply.error else ""
         finally:
             self._spans.end(span, error=error)

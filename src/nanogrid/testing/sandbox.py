@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from nanogrid.clock import Clock, milliseconds
 from nanogrid.model import MAX_OUTPUT_BYTES, ErrorKind, Function, Logs, Network, RunError
-from nanogrid.ports import Claim, Invocation, LogSink, Reply, Sandbox, SandboxDriver, SandboxPool
+from nanogrid.ports import Claim, Invocation, LogSink, Outlet, Reply, Sandbox, SandboxDriver, SandboxPool
 from nanogrid.testing.handlers import Context, Handler, call, described
 from nanogrid.testing.output import Output
 from nanogrid.testing.sleeping import HandlerEnded, Sleeping
@@ -53,7 +53,9 @@ class InProcessSandbox(Sandbox):
             return described(exc, ErrorKind.INIT_FAILED)
         return None
 
-    async def invoke(self, invocation: Invocation, on_log: LogSink | None = None) -> Reply:
+    async def invoke(
+        self, invocation: Invocation, on_log: LogSink | None = None, outlet: Outlet | None = None
+    ) -> Reply:
         """See the port. A handler that is out of time is not waited for; it cannot be killed."""
         assert self._function is not None  # noqa: S101 - the pool loads before it gives out
         began = self._clock.monotonic()

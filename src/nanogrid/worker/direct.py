@@ -14,7 +14,7 @@ from nanogrid.clock import Clock
 from nanogrid.errors import RunEnded
 from nanogrid.model import Function, Run, Task
 from nanogrid.observe import Log, Metrics
-from nanogrid.ports import Claim, FastPath, Invocation, LogFeed, ResultBus, RunStore, SandboxPool
+from nanogrid.ports import Claim, FastPath, Invocation, LogFeed, Outlet, ResultBus, RunStore, SandboxPool
 from nanogrid.worker.live_lines import LiveLines
 from nanogrid.worker.outcomes import outcome_of, usage_of
 
@@ -36,8 +36,10 @@ class DirectRuns(FastPath):
         clock: Clock,
         log: Log,
         metrics: Metrics,
+        *,
+        outlet: Outlet | None = None,
     ) -> None:
-        """Shut until the worker opens it."""
+        """Shut until the worker opens it. Without `outlet` the files that runs leave are thrown away."""
         self._run_store = run_store
         self._result_bus = result_bus
         self._log_feed = log_feed
@@ -45,6 +47,7 @@ class DirectRuns(FastPath):
         self._clock = clock
         self._log = log
         self._metrics = metrics
+        self._outlet = outlet
         self._under_way: dict[str, Claim] = {}
         self._all_over: asyncio.Future[None] | None = None
         #: Whether no task waits for the worker; it says so itself.
@@ -106,7 +109,7 @@ class DirectRuns(FastPath):
         )
         try:
             started = await self._run_store.start(task.run_id, _ATTEMPT)
-            reply = await claim.sandbox.invoke(call, lines)
+            reply = await claim.sandbox.invoke(call, lines, self._outlet)
         finally:
             self._pool.release(claim)
             lines.end()

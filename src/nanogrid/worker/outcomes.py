@@ -22,4 +22,11 @@ def usage_of(reply: Reply, claim: Claim, started: Run, enqueued_at: datetime) ->
 def outcome_of(reply: Reply, usage: Usage) -> Outcome:
     """How the attempt ended."""
     status = RunStatus.SUCCEEDED if reply.error is None else RunStatus.FAILED
-    return Outcome(status=status, output=reply.output, error=reply.error, logs=reply.logs, usage=usage)
+    return Outcome(
+        status=status,
+        output=reply.output,
+        error=reply.error,
+        logs=reply.logs,
+        artifacts=reply.artifacts,
+        usage=usage,
+    )

@@ -31,6 +31,7 @@ from nanogrid.ports import (
     DeadLetters,
     Invocation,
     LogFeed,
+    Outlet,
     Registry,
     Reply,
     ResultBus,
@@ -70,12 +71,14 @@ class Worker:
         metrics: Metrics,
         *,
         max_running: int,
+        outlet: Outlet | None = None,
         direct: DirectRuns | None = None,
         receive_wait_s: float = _RECEIVE_WAIT_S,
     ) -> None:
         """`max_running` is how many tasks it holds at once; `direct` has the runs of its process that are no tasks.
 
         `receive_wait_s` is how long it waits for a task before it asks again.
+        Without `outlet` the files that runs leave are thrown away.
         """
         self._registry = registry
         self._run_store = run_store
@@ -88,6 +91,7 @@ class Worker:
         self._log = log
         self._metrics = metrics
         self._max_running = max_running
+        self._outlet = outlet
         self._direct = direct
         self._receive_wait_s = receive_wait_s
         # What it works on: run id -> lease and the asyncio task that holds it.
@@ -268,7 +272,7 @@ class Worker:
                 timeout_ms=function.timeout_ms,
                 traceparent=task.traceparent,
             )
-            reply = await claim.sandbox.invoke(call, lines)
+            reply = await claim.sandbox.invoke(call, lines, self._outlet)
         finally:
             self._pool.release(claim)
             lines.end()
@@ -283,7 +287,9 @@ class Worker:
         task, now = lease.task, self._clock.now()
         pause_s = None if error is None else next_pause_s(task, function, run.retried, now, chance)
         if pause_s is not None:
-            again = Outcome(status=RunStatus.QUEUED, error=error, logs=reply.logs, usage=usage)
+            again = Outcome(
+                status=RunStatus.QUEUED, error=error, logs=reply.logs, artifacts=reply.artifacts, usage=usage
+            )
             await self._store(lease, again)
             await self._task_queue.release(lease, delay_s=pause_s, failed=False)
             return

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from nanogrid.backends.aws.artifact_store import AwsArtifactStore
 from nanogrid.backends.aws.backlog import Backlog
 from nanogrid.backends.aws.bucket import Bucket
 from nanogrid.backends.aws.client import AwsClient, JsonService
@@ -37,6 +38,7 @@ from nanogrid.backends.aws.uploads import AwsUploads
 from nanogrid.backends.aws.vault import AwsVault
 from nanogrid.clock import Clock
 from nanogrid.ports import (
+    ArtifactStore,
     CodeStore,
     DeadLetters,
     LogFeed,
@@ -60,6 +62,7 @@ class AwsBackend:
 
     code_store: CodeStore
     uploads: Uploads
+    artifact_store: ArtifactStore
     registry: Registry
     run_store: RunStore
     task_queue: TaskQueue
@@ -118,6 +121,7 @@ async def open_aws(
         for besides in (task_queue.keep(), subscriptions.run(), log_feed.run()):
             _run_besides(stack, besides)
         yield AwsBackend(
+            artifact_store=AwsArtifactStore(services.bucket),
             code_store=AwsCodeStore(services.bucket),
             uploads=AwsUploads(services.bucket),
             registry=AwsRegistry(dynamo, settings.functions_table, clock),

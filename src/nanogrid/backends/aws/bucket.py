@@ -1,11 +1,15 @@
 """The bucket: objects by key, on S3."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from nanogrid.backends.aws.client import Call, Service
 from nanogrid.backends.aws.faults import AwsError
 
 _NOT_FOUND = 404
 #: A large object on a slow line.
 _TIMEOUT_S = 120.0
+_NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Bucket:
@@ -45,9 +49,17 @@ class Bucket:
         """Forget an object; an absent one is no error."""
         await self._service.call(Call("DeleteObject", "DELETE", self._path(key), {}))
 
-    async def address(self, method: str, key: str, headers: dict[str, str], *, valid_s: int) -> str:
-        """A URL under which anybody may do this, with these headers, for so many seconds."""
-        return await self._service.presigned(method, self._path(key), headers, valid_s=valid_s)
+    async def address(
+        self,
+        method: str,
+        key: str,
+        headers: dict[str, str],
+        *,
+        valid_s: int,
+        parameters: Mapping[str, str] = _NO_PARAMETERS,
+    ) -> str:
+        """A URL under which anybody may do this, with these headers and parameters, for so many seconds."""
+        return await self._service.presigned(method, self._path(key), headers, valid_s=valid_s, parameters=parameters)
 
     def _path(self, key: str) -> str:
         return f"{self._prefix}/{key}"

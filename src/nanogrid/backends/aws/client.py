@@ -1,6 +1,7 @@
 """Calls to AWS: signed, tried again where that helps, answered with bytes or an error in NanoGrid's words."""
 
 import random
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from nanogrid.backends.aws.connection import Answer
@@ -80,7 +81,9 @@ class Service:
             await self._clock.sleep(random.uniform(0, pause))  # noqa: S311 - no secret
         return await self._try(call)
 
-    async def presigned(self, method: str, path: str, headers: dict[str, str], *, valid_s: int) -> str:
+    async def presigned(
+        self, method: str, path: str, headers: dict[str, str], *, valid_s: int, parameters: Mapping[str, str]
+    ) -> str:
         """A URL under which anybody may send this request for so many seconds."""
         credentials = await self._credentials.get()
         query = self._signer.query(
@@ -91,6 +94,7 @@ class Service:
             path=path,
             headers=headers,
             valid_s=valid_s,
+            parameters=parameters,
         )
         return f"{'https' if self.origin.secure else 'http'}://{self.origin.authority}{path}?{query}"
 

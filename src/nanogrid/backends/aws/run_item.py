@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw, structs
 from nanogrid.backends.aws.dynamo import Attribute, Item, content, number, text
 from nanogrid.backends.aws.payloads import Payloads
 from nanogrid.backends.aws.tables import SHARDS
-from nanogrid.model import NULL, Logs, Outcome, Run, RunError, RunStatus, Usage
+from nanogrid.model import NULL, Artifact, Logs, Outcome, Run, RunError, RunStatus, Usage
 
 _INLINE_INPUT = 64 * 1024
 _INLINE_OUTCOME = 128 * 1024
@@ -26,6 +26,7 @@ class _Ended(msgspec.Struct, frozen=True, omit_defaults=True):
     output: Raw = NULL
     error: RunError | None = None
     logs: Logs = Logs()
+    artifacts: list[Artifact] = []
     usage: Usage = Usage()
 
 
@@ -79,7 +80,13 @@ async def accepted(run: Run, payloads: Payloads) -> Item:
 
 async def concluded(outcome: Outcome, payloads: Payloads) -> Item:
     """The attributes that hold an outcome."""
-    ended = _Ended(output=outcome.output, error=outcome.error, logs=outcome.logs, usage=outcome.usage)
+    ended = _Ended(
+        output=outcome.output,
+        error=outcome.error,
+        logs=outcome.logs,
+        artifacts=outcome.artifacts,
+        usage=outcome.usage,
+    )
     return await _stored("outcome", msgspec.json.encode(ended), _INLINE_OUTCOME, payloads)
 
 
@@ -100,6 +107,7 @@ async def to_run(item: Item, payloads: Payloads, *, with_input: bool = True) -> 
         output=outcome.output,
         error=outcome.error,
         logs=outcome.logs,
+        artifacts=outcome.artifacts,
         usage=outcome.usage,
         input=Raw(given) if with_input else UNSET,
     )

@@ -2,12 +2,15 @@
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import quote
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _UNSIGNED = "UNSIGNED-PAYLOAD"
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Credentials(NamedTuple):
@@ -74,12 +77,17 @@ class Signer:
         path: str,
         headers: dict[str, str],
         valid_s: int,
+        parameters: Mapping[str, str] = _NONE,
     ) -> str:
-        """The query string under which anybody may send this request for so many seconds, with these headers."""
+        """The query string under which anybody may send this request for so many seconds, with these headers.
+
+        `parameters` are the request's own.
+        """
         date = now.strftime("%Y%m%dT%H%M%SZ")
         signed = headers | {"host": host}
         names = sorted(signed)
-        parameters = {
+        signed_parameters = {
+            **parameters,
             "X-Amz-Algorithm": _ALGORITHM,
             "X-Amz-Credential": f"{credentials.access_key}/{self._scope(date)}",
             "X-Amz-Date": date,
@@ -87,8 +95,8 @@ class Signer:
             "X-Amz-SignedHeaders": ";".join(names),
         }
         if credentials.token:
-            parameters["X-Amz-Security-Token"] = credentials.token
-        query = "&".join(f"{name}={quote(parameters[name], safe='-_.~')}" for name in sorted(parameters))
+            signed_parameters["X-Amz-Security-Token"] = credentials.token
+        query = "&".join(f"{name}={quote(signed_parameters[name], safe='-_.~')}" for name in sorted(signed_parameters))
         lines = "".join(f"{name}:{signed[name]}\n" for name in names)
         canonical = f"{method}\n{path}\n{query}\n{lines}\n{';'.join(names)}\n{_UNSIGNED}"
         return f"{query}&X-Amz-Signature={self._signature(credentials, date, canonical)}"

@@ -41,6 +41,9 @@ PAYLOAD_DAYS = 45
 #: Likewise for archives that are sent ahead of the function they are for.
 UPLOAD_PREFIX = "uploads/"
 UPLOAD_DAYS = 1
+#: Likewise for the files that runs left.
+ARTIFACT_PREFIX = "artifacts/"
+ARTIFACT_DAYS = 45
 #: Receives after which SQS itself moves a message to its dead-letter queue. Far above what workers decide by: returns
 #: without failure count here too.
 MAX_RECEIVES = 200

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nanogrid.backends.local.artifact_store import LocalArtifactStore
 from nanogrid.backends.local.code_store import LocalCodeStore
 from nanogrid.backends.local.database import open_database
 from nanogrid.backends.local.dead_letters import LocalDeadLetters
@@ -12,7 +13,7 @@ from nanogrid.backends.local.folder_lock import locked_folder
 from nanogrid.backends.local.intake import LocalIntake
 from nanogrid.backends.local.log_feed import LocalLogFeed
 from nanogrid.backends.local.record_store import LocalRecordStore
-from nanogrid.backends.local.recovery import bury_dead, requeue_orphans
+from nanogrid.backends.local.recovery import bury_dead, forget_files, requeue_orphans
 from nanogrid.backends.local.registry import LocalRegistry
 from nanogrid.backends.local.result_bus import LocalResultBus
 from nanogrid.backends.local.run_store import LocalRunStore
@@ -23,6 +24,7 @@ from nanogrid.backends.local.uploads import LocalUploads
 from nanogrid.backends.local.vault import LocalVault
 from nanogrid.clock import Clock
 from nanogrid.ports import (
+    ArtifactStore,
     CodeStore,
     DeadLetters,
     Intake,
@@ -43,6 +45,7 @@ class LocalBackend:
 
     code_store: CodeStore
     uploads: Uploads
+    artifact_store: ArtifactStore
     registry: Registry
     run_store: RunStore
     task_queue: TaskQueue
@@ -75,7 +78,9 @@ async def open_local(
         database = await stack.enter_async_context(open_database(folder / "nanogrid.db", shipped_schema()))
         registry = LocalRegistry(database)
         await registry.load()
-        run_store = LocalRunStore(database, clock, history_limit=history_limit)
+        artifact_store = LocalArtifactStore(folder / "artifacts")
+        stack.push_async_callback(artifact_store.close)
+        run_store = LocalRunStore(database, clock, history_limit=history_limit, on_pruned=artifact_store.forget_soon)
         stack.push_async_callback(run_store.close)
         await run_store.load()
         journal = TaskJournal(database)
@@ -87,7 +92,9 @@ async def open_local(
         await task_queue.load()
         await requeue_orphans(registry, run_store, task_queue, journal)
         await bury_dead(registry, run_store, journal)
+        await forget_files(artifact_store, run_store)
         yield LocalBackend(
+            artifact_store=artifact_store,
             code_store=LocalCodeStore(folder / "code"),
             uploads=LocalUploads(folder / "uploads", clock),
             registry=registry,

@@ -1,14 +1,12 @@
 """The code store as a folder: a file per content, named by its digest."""
 
 import asyncio
-import contextlib
 import hashlib
-import os
 import re
-import secrets
 from pathlib import Path
 
 from nanogrid.backends.local.faults import translated
+from nanogrid.backends.local.whole_file import write_whole
 from nanogrid.errors import CodeCorrupt, CodeNotFound
 from nanogrid.ports import CodeStore
 
@@ -40,7 +38,7 @@ class LocalCodeStore(CodeStore):
         with translated(f"storing code as {path}"):
             # What is there is written again where it has rotted: put heals.
             if not path.exists() or _digest_of(path.read_bytes()) != digest:
-                _write_whole(path, content)
+                write_whole(path, content)
         return digest
 
     def _get(self, digest: str) -> bytes:
@@ -82,29 +80,3 @@ def _read(path: Path) -> bytes | None:
             return path.read_bytes()
         except FileNotFoundError:
             return None
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write beside, then rename: under its name a file is whole, and stays so through a power cut."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = path.with_name(f".{secrets.token_hex(8)}")
-    try:
-        with beside.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.rename(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise
-    for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
-        _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,6 +10,7 @@ import asyncio
 from msgspec import Raw
 
 from nanogrid.backends.lanes import QueuedTask
+from nanogrid.backends.local.artifact_store import LocalArtifactStore
 from nanogrid.backends.local.registry import LocalRegistry
 from nanogrid.backends.local.run_store import LocalRunStore
 from nanogrid.backends.local.task_journal import TaskJournal
@@ -46,6 +47,13 @@ async def bury_dead(registry: LocalRegistry, run_store: LocalRunStore, journal: 
         )
         entry = QueuedTask(await _task(registry, run), durable=True, attempt=run.attempt)
         await journal.bury(entry, letter, _nobody_waits)
+    return len(run_ids)
+
+
+async def forget_files(artifact_store: LocalArtifactStore, run_store: LocalRunStore) -> int:
+    """Remove the files of runs that are not known any more; of how many there were any."""
+    run_ids = await run_store.unknown(await artifact_store.run_ids())
+    await artifact_store.forget(run_ids)
     return len(run_ids)
 
 

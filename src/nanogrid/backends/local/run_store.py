@@ -5,6 +5,7 @@ is written after the answer, in groups.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from weakref import WeakValueDictionary
@@ -28,11 +29,22 @@ from nanogrid.ports import Page, RunStore
 class LocalRunStore(RunStore):
     """The tables `runs`, `run_inputs` and `idempotency_keys`, and the runs in memory."""
 
-    def __init__(self, database: Database, clock: Clock, *, history_limit: int) -> None:
-        """Keep that many ended runs, dead ones not counted. Call `load` before anything else."""
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        history_limit: int,
+        on_pruned: Callable[[list[str]], None] = lambda _: None,
+    ) -> None:
+        """Keep that many ended runs, dead ones not counted. Call `load` before anything else.
+
+        `on_pruned` hears the ids of those that are not kept any more.
+        """
         self._database = database
         self._clock = clock
         self._history_limit = history_limit
+        self._on_pruned = on_pruned
         self._mirror = Mirror[Saved](database, run_table.save, self._saved)
         self._live: dict[str, LiveRun] = {}
         #: What memory knows and the disk does not: plain runs that live, and whatever is written later.
@@ -54,6 +66,10 @@ class LocalRunStore(RunStore):
     def unfinished(self) -> list[Run]:
         """Every run that is queued or running, in full."""
         return [live.in_full() for live in self._live.values()]
+
+    async def unknown(self, run_ids: list[str]) -> list[str]:
+        """Those of the ids that no run on disk has."""
+        return await self._database.read(partial(run_table.select_unknown, run_ids=run_ids))
 
     async def close(self) -> None:
         """Write what is not on disk yet."""
@@ -264,6 +280,7 @@ class LocalRunStore(RunStore):
             self._ended_count -= len(done.result())
             for run_id in done.result():
                 self._recent.discard(run_id)
+            self._on_pruned(done.result())
 
     async def _find(self, run_id: str) -> Run | None:
         """The run in full, from memory or else from the disk."""

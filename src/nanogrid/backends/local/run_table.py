@@ -135,6 +135,12 @@ def prune(connection: sqlite3.Connection, *, limit: int) -> list[str]:
     return gone
 
 
+def select_unknown(connection: sqlite3.Connection, *, run_ids: list[str]) -> list[str]:
+    """Those of the ids that no run has."""
+    select = "SELECT 1 FROM runs WHERE run_id = ?"
+    return [run_id for run_id in run_ids if connection.execute(select, (run_id,)).fetchone() is None]
+
+
 def select_key(connection: sqlite3.Connection, *, key: str, now: int) -> IdempotencyKey | None:
     """What is known of a key, unless it is older than it is kept; `now` is milliseconds since 1970."""
     select = "SELECT key, digest, made_at, run_id FROM idempotency_keys WHERE key = ? AND made_at > ?"

@@ -88,6 +88,7 @@ def _services(backend: AwsBackend, clock: Clock, runtimes: list[str]) -> Service
             resolve=aliases.resolve,
         ),
         log_feed=backend.log_feed,
+        artifact_store=backend.artifact_store,
         aliases=aliases,
         annotations=Annotations(backend.record_store),
         # The owners' tokens are not in the ring but beside it, see `_principals`: no token has an empty digest.

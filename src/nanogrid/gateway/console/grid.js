@@ -80,6 +80,13 @@ export class Grid {
     return this.#json("GET", `/runs/${encodeURIComponent(runId)}/explain`, { signal });
   }
 
+  /** The bytes of a file that the run left. */
+  async artifact(runId, path, signal) {
+    const place = path.split("/").map(encodeURIComponent).join("/");
+    const address = `/runs/${encodeURIComponent(runId)}/artifacts/${place}`;
+    return (await this.#ask("GET", address, { signal })).arrayBuffer();
+  }
+
   cancel(runId) {
     return this.#json("DELETE", `/runs/${encodeURIComponent(runId)}`, {});
   }

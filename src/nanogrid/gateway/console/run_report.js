@@ -1,5 +1,6 @@
 // One run from its start to its end: drawn again whenever something is known, log lines as they come.
 
+import { artifactsView } from "./artifacts.js";
 import { fill, h, pause } from "./dom.js";
 import { visible } from "./format.js";
 import { followLines, untilEnded } from "./follow.js";
@@ -78,7 +79,7 @@ export class RunReport {
       this.bar,
       // What was said of an earlier status is true no more.
       this.told?.status === run.status && explanation(this.told),
-      hasEnded(run) ? ended(run) : panel("Logs, live", this.live),
+      hasEnded(run) ? ended(this.page, run) : panel("Logs, live", this.live),
     );
   }
 
@@ -92,6 +93,7 @@ export class RunReport {
   }
 }
 
-function ended(run) {
-  return [run.error ? errorView(run.error) : jsonView(run.outputText, "Output"), logsView(run.logs)];
+function ended(page, run) {
+  const outcome = run.error ? errorView(run.error) : jsonView(run.outputText, "Output");
+  return [outcome, artifactsView(page, run), logsView(run.logs)];
 }

@@ -8,9 +8,11 @@ const byteLength = Buffer.byteLength;
 
 const LOAD = 1;
 const INVOKE = 2;
+const GO = 3;
 const READY = 16;
 const LOADED = 17;
 const RESULT = 18;
+const ARTIFACT = 19;
 
 const HEADER_BYTES = 5;
 const READ_AT_ONCE = 64 * 1024;
@@ -42,7 +44,7 @@ class Channel {
     return this.buffer.toString("utf8", HEADER_BYTES, end);
   }
 
-  /** Write a whole frame, mostly with one call. Its text comes in parts: joining large ones would cost their size. */
+  /** Write a whole frame, mostly with one call. It comes in parts, texts or buffers: joining them would cost their size. */
   send(kind, ...parts) {
     let end = HEADER_BYTES;
     for (const part of parts) end += byteLength(part);
@@ -50,7 +52,7 @@ class Channel {
     this.buffer.writeUInt32BE(end - 4, 0);
     this.buffer[4] = kind;
     let at = HEADER_BYTES;
-    for (const part of parts) at += this.buffer.write(part, at);
+    for (const part of parts) at += typeof part === "string" ? this.buffer.write(part, at) : part.copy(this.buffer, at);
     let sent = 0;
     while (sent < end) sent += writeSync(this.fd, this.buffer, sent, end - sent);
   }
@@ -62,4 +64,4 @@ class Channel {
   }
 }
 
-module.exports = { Channel, ProtocolBroken, LOAD, INVOKE, READY, LOADED, RESULT };
+module.exports = { Channel, ProtocolBroken, LOAD, INVOKE, READY, LOADED, RESULT, ARTIFACT, GO };

@@ -4,8 +4,8 @@ import os
 
 from nanogrid_runtime.values import decode
 
-LOAD, INVOKE = 1, 2
-READY, LOADED, RESULT = 16, 17, 18
+LOAD, INVOKE, GO = 1, 2, 3
+READY, LOADED, RESULT, ARTIFACT = 16, 17, 18, 19
 
 #: Exit code where the platform does not keep to the protocol (EX_SOFTWARE).
 PROTOCOL_BROKEN = 70

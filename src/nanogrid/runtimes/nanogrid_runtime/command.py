@@ -3,10 +3,11 @@
 import errno
 import os
 
+from nanogrid_runtime.artifacts import Artifacts
 from nanogrid_runtime.channel import split
 from nanogrid_runtime.child import Child, Exchange
 from nanogrid_runtime.failures import failure, raised, too_large
-from nanogrid_runtime.process import enter, left_processes
+from nanogrid_runtime.process import enter, left_processes, output_folder
 from nanogrid_runtime.values import decode, encode, find_fault
 
 SHOWN_CHARACTERS = 200
@@ -24,7 +25,8 @@ class NoCommand(Exception):
 class Command:
     """The function: answers one INVOKE after the other."""
 
-    def __init__(self, order, path, ended):
+    def __init__(self, order, path, ended, artifacts):
+        self._artifacts = artifacts
         self._name = order["handler"]
         self._path = path
         self._root = order["code"]
@@ -46,10 +48,17 @@ class Command:
             child = Child(self._path, environment)
         except OSError as exc:
             message = f"{self._name} could not be started: {exc.strerror}. {HINTS.get(exc.errno, '')}"
-            return result(head["nonce"], b"error", failure("exception", message, type(exc).__name__))
+            return self._result(head["nonce"], b"error", failure("exception", message, type(exc).__name__))
         exchange = Exchange(child, event, self._max_output, self._ended)
         exchange.run()
-        return result(head["nonce"], *self._judge(child, exchange), child.peak_kb)
+        return self._result(head["nonce"], *self._judge(child, exchange), child.peak_kb)
+
+    def _result(self, nonce, field, content, peak_kb=0):
+        # In this order: what still runs could write more.
+        dirty = left_processes()
+        dirty = not self._artifacts.hand_over(nonce) or dirty
+        facts = (encode(nonce), peak_kb, b"true" if dirty else b"false", field, content)
+        return b'{"nonce":%s,"peakMemoryKb":%d,"dirty":%s,"%s":%s}' % facts
 
     def _judge(self, child, exchange):
         """The field of RESULT that the run fills, and its JSON."""
@@ -78,11 +87,6 @@ def parsed(output, name):
     return b"error", failure("result_not_serializable", message)
 
 
-def result(nonce, field, content, peak_kb=0):
-    dirty = b"true" if left_processes() else b"false"
-    return b'{"nonce":%s,"peakMemoryKb":%d,"dirty":%s,"%s":%s}' % (encode(nonce), peak_kb, dirty, field, content)
-
-
 def how_ended(code):
     if code >= 0:
         return f"ended with exit code {code}"
@@ -103,11 +107,13 @@ def find_command(order):
     return path
 
 
-def load(order, ended):
+def load(order, ended, channel):
     """Find the command. Returns it and None, or None and the error as JSON."""
     try:
-        enter(order)
-        return Command(order, find_command(order), ended), None
+        output = output_folder()
+        artifacts = Artifacts(channel, output, order["artifacts"])
+        enter(order, output)
+        return Command(order, find_command(order), ended, artifacts), None
     except NoCommand as exc:
         return None, failure("init_failed", str(exc), "HandlerNotFound")
     except (OSError, ValueError) as exc:

@@ -5,9 +5,10 @@ import os
 import sys
 import time
 
+from nanogrid_runtime.artifacts import Artifacts
 from nanogrid_runtime.channel import split
 from nanogrid_runtime.failures import failure, raised, too_large, unwritable
-from nanogrid_runtime.process import PeakMemory, enter, left_processes
+from nanogrid_runtime.process import PeakMemory, enter, left_processes, output_folder
 from nanogrid_runtime.values import decode, encode
 
 now, getpid, exit_now = time.time, os.getpid, os._exit
@@ -52,8 +53,9 @@ def facts_of(order):
 class Function:
     """The loaded function: answers one INVOKE after the other."""
 
-    def __init__(self, order, handler, streams, logs):
+    def __init__(self, order, handler, streams, logs, artifacts):
         self._handler = handler
+        self._artifacts = artifacts
         self._streams = streams
         self._logs = logs
         self._root = order["code"]
@@ -114,7 +116,10 @@ class Function:
         self._streams.flush()
         if getpid() != self._pid:
             self._end_child(field)
-        facts = b'"peakMemoryKb":%d,"dirty":%s' % (self._peak.take(), b"true" if left_processes() else b"false")
+        # In this order: what still runs could write more.
+        dirty = left_processes()
+        dirty = not self._artifacts.hand_over(nonce) or dirty
+        facts = b'"peakMemoryKb":%d,"dirty":%s' % (self._peak.take(), b"true" if dirty else b"false")
         return b'{"nonce":%s,%s,"%s":%s}' % (encode(nonce), facts, field, content)
 
     def _end_child(self, field):
@@ -130,16 +135,18 @@ class Function:
         )
 
 
-def load(order, streams, logs):
+def load(order, streams, logs, channel):
     """Import the function's code. Returns the function and None, or None and the error as JSON."""
     root = order["code"]
     try:
-        enter(order)
+        output = output_folder()
+        artifacts = Artifacts(channel, output, order["artifacts"])
+        enter(order, output)
         sys.path.insert(0, root)
         sys.argv[:] = [""]
         # `site`, which is not loaded, would have put these there.
         builtins.exit = builtins.quit = sys.exit
-        return Function(order, find_handler(order["handler"], root), streams, logs), None
+        return Function(order, find_handler(order["handler"], root), streams, logs, artifacts), None
     except HandlerNotFound as exc:
         return None, failure("init_failed", str(exc), "HandlerNotFound")
     except SystemExit as exc:

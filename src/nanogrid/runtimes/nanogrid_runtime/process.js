@@ -15,8 +15,13 @@ const ENVIRONMENT = {
   TZ: "UTC",
 };
 
+/** Where the function leaves the files that are kept; to be asked before `enter`. */
+function outputFolder() {
+  return `${process.env.TMPDIR || "/tmp"}/output`;
+}
+
 /** Give the process the function's environment and folder. What the function's settings say wins. */
-function enter(order) {
+function enter(order, output) {
   const environment = {
     ...ENVIRONMENT,
     _HANDLER: order.handler,
@@ -24,6 +29,7 @@ function enter(order) {
     AWS_LAMBDA_FUNCTION_NAME: order.functionName,
     AWS_LAMBDA_FUNCTION_VERSION: String(order.version),
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(order.memoryMb),
+    ...(order.artifacts ? { NANOGRID_OUTPUT: output } : {}),
     ...order.environment,
   };
   for (const name of Object.keys(process.env)) delete process.env[name];
@@ -135,4 +141,4 @@ function readProc(file) {
   }
 }
 
-module.exports = { Leftovers, PeakMemory, enter };
+module.exports = { Leftovers, PeakMemory, enter, outputFolder };

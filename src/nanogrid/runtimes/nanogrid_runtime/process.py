@@ -20,7 +20,12 @@ PR_SET_CHILD_SUBREAPER = 36
 del sys.modules["resource"]
 
 
-def enter(order):
+def output_folder():
+    """Where the function leaves the files that are kept; to be asked before `enter`."""
+    return os.path.join(os.environ.get("TMPDIR") or "/tmp", "output")
+
+
+def enter(order, output):
     """Give the process the function's environment and folder. What the function's settings say wins."""
     os.environ.clear()
     os.environ.update(ENVIRONMENT)
@@ -33,6 +38,8 @@ def enter(order):
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(order["memoryMb"]),
         }
     )
+    if order["artifacts"] is not None:
+        os.environ["NANOGRID_OUTPUT"] = output
     os.environ.update(order["environment"])
     time.tzset()
     os.chdir(order["code"])
