@@ -83,12 +83,13 @@ class Dispatcher:
         idempotency: tuple[str, str] | None = None,
         traceparent: str = "",
         trigger: Trigger | None = None,
+        run_id: str | None = None,
     ) -> Run:
         """Run the function, and return the ended run; or the run as it stands when the wait is over.
 
         `wait_s` is how long to wait at most, None as long as allowed; an asynchronous run is not waited for.
         `idempotency` is the caller's key and the body's digest, `traceparent` what trace the run belongs to, `trigger`
-        what made it where that is no request. Raises
+        what made it where that is no request, `run_id` an id that was made for it. Raises
         `FunctionNotFound`, `BacklogFull`, `RunQuotaReached`, `IdempotencyConflict`.
         """
         if ":" in reference and self._resolve is not None:
@@ -98,7 +99,7 @@ class Dispatcher:
         quota = self._admit_run(tenant)
         wait_s = 0.0 if mode is Mode.ASYNC else self._bounded(wait_s)
         durable = wait_s <= 0 or idempotency is not None
-        queued = self._queued(function, input, mode, trigger)
+        queued = self._queued(function, input, mode, trigger, run_id or new_run_id())
         if wait_s <= 0 and idempotency is None and self._intake is not None:
             await self._intake.take_in(queued, _task(queued, function, input, quota, traceparent))
             return structs.replace(queued, input=UNSET)
@@ -194,9 +195,9 @@ class Dispatcher:
             raise no_run(run_id)
         return run
 
-    def _queued(self, function: Function, input_: Raw, mode: Mode, trigger: Trigger | None) -> Run:
+    def _queued(self, function: Function, input_: Raw, mode: Mode, trigger: Trigger | None, run_id: str) -> Run:
         return Run(
-            run_id=new_run_id(),
+            run_id=run_id,
             function_id=function.function_id,
             function_name=function.name,
             tenant=function.tenant,

@@ -23,6 +23,10 @@ MAX_AGE_MS = 7 * 24 * 3_600_000
 DEFAULT_TIMEOUT_MS = 30_000
 MAX_INPUT_BYTES = 6 * 1024 * 1024
 MAX_OUTPUT_BYTES = 6 * 1024 * 1024
+#: What one run may stream, all parts together, as JSON.
+MAX_STREAM_BYTES = 256 * 1024 * 1024
+#: How much of what was streamed is kept in the run's record.
+RECORDED_STREAM_BYTES = 256 * 1024
 MAX_LOG_BYTES = 256 * 1024
 #: A path of an artifact as UTF-8.
 MAX_ARTIFACT_PATH_BYTES = 1024
@@ -211,6 +215,10 @@ class Run(Record, frozen=True, kw_only=True):
     mode: Mode = Mode.SYNC
     #: JSON as the handler returned it, never re-encoded. Made by a factory: a schema cannot show a Raw default.
     output: Raw = field(default_factory=lambda: NULL)
+    #: Whether the handler has yielded: the output then is the list of its parts.
+    streamed: bool = False
+    #: Whether that list has only the first of them: they were streamed, and were more than a record keeps.
+    output_truncated: bool = False
     error: RunError | None = None
     logs: Logs = Logs()
     #: The files that it left in its output folder.
@@ -234,6 +242,8 @@ class Outcome(Record, frozen=True, kw_only=True):
 
     status: RunStatus
     output: Raw = NULL
+    streamed: bool = False
+    output_truncated: bool = False
     error: RunError | None = None
     logs: Logs = Logs()
     artifacts: list[Artifact] = []

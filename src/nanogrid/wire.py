@@ -8,6 +8,7 @@ A frame is a big-endian u32 (length of the rest), one kind byte, and a JSON payl
                         GO      what came was taken: go on
     runtime -> worker   READY   the runtime is up
                         LOADED  the code is imported, or why not
+                        PART    one of the values that the handler yields, before its RESULT; waits for GO
                         ARTIFACT  a piece of a file that the run left, before its RESULT; waits for GO
                         RESULT  the nonce back, and an output or an error
 
@@ -30,6 +31,7 @@ READY = 16
 LOADED = 17
 RESULT = 18
 ARTIFACT = 19
+PART = 20
 
 #: What a result frame carries besides the output: nonce, error text, a stack trace.
 FRAME_MARGIN = 64 * 1024
@@ -73,6 +75,8 @@ class Invoke(Record, frozen=True, kw_only=True, omit_defaults=True):
     attempt: int
     deadline_ms: int
     traceparent: str = ""
+    #: Whether what the handler yields is sent part by part.
+    stream: bool = False
     event: Raw
 
 
@@ -96,11 +100,22 @@ class Result(Record, frozen=True, kw_only=True):
 
     nonce: str
     output: Raw = NULL
+    #: Whether the handler has yielded its output.
+    streamed: bool = False
     error: WireError | None = None
     #: The process's peak since it was last reset, in KiB.
     peak_memory_kb: int = 0
     #: Whether the handler left processes behind.
     dirty: bool = False
+
+
+class Part(Record, frozen=True, kw_only=True):
+    """Payload of PART."""
+
+    nonce: str
+    #: Whether the part is base64 of bytes.
+    base64: bool = False
+    part: Raw
 
 
 class ArtifactHead(Record, frozen=True, kw_only=True):
@@ -123,6 +138,7 @@ class _LongError(Record, frozen=True, kw_only=True):
 class _LongResult(Record, frozen=True, kw_only=True):
     nonce: str
     output: Raw = NULL
+    streamed: bool = False
     error: _LongError | None = None
     peak_memory_kb: int = 0
     dirty: bool = False
@@ -132,6 +148,7 @@ _encoder = msgspec.json.Encoder()
 _result_decoder = msgspec.json.Decoder(Result)
 _long_result_decoder = msgspec.json.Decoder(_LongResult)
 _loaded_decoder = msgspec.json.Decoder(Loaded)
+_part_decoder = msgspec.json.Decoder(Part)
 _artifact_head_decoder = msgspec.json.Decoder(ArtifactHead)
 _depth_decoder = msgspec.json.Decoder(Raw)
 
@@ -157,6 +174,20 @@ def decode_result(payload: bytes | memoryview) -> Result:
         raise SandboxBroken(f"the runtime sent a result that cannot be read: {exc}") from exc
     check_depth(result.output)
     return result
+
+
+def decode_part(payload: bytes | memoryview) -> Part:
+    """Read a PART payload, its value checked to be JSON in UTF-8.
+
+    Raises `SandboxBroken` where it is not one, `RecursionError` where it nests too deep.
+    """
+    try:
+        part = _part_decoder.decode(payload)
+        str(part.part, "utf-8")
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise SandboxBroken(f"the runtime sent a part that cannot be read: {exc}") from exc
+    check_depth(part.part)
+    return part
 
 
 def decode_artifact(payload: bytes | memoryview) -> tuple[ArtifactHead, memoryview]:
@@ -196,7 +227,12 @@ def _decode_long_result(payload: bytes | memoryview) -> Result:
     if long.error is not None:
         error = WireError(kind=long.error.kind, type=long.error.type, message=long.error.message)
     return Result(
-        nonce=long.nonce, output=long.output, error=error, peak_memory_kb=long.peak_memory_kb, dirty=long.dirty
+        nonce=long.nonce,
+        output=long.output,
+        streamed=long.streamed,
+        error=error,
+        peak_memory_kb=long.peak_memory_kb,
+        dirty=long.dirty,
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from msgspec import Raw
 
 from nanogrid.api.call_answer import SANDBOX, call_answer
+from nanogrid.api.call_stream import gathered_answer
 from nanogrid.errors import AnswerRefused
 from nanogrid.model import Mode, Run, RunStatus
 from records import SOME_TIME
@@ -94,3 +95,30 @@ def test_a_run_that_is_not_done_is_a_time_out():
         call_answer(ended(None, status=RunStatus.RUNNING, mode=Mode.SYNC))
 
     assert refused.value.code == "call_timed_out"
+
+
+@pytest.mark.parametrize(
+    ("parts", "status", "media_type", "body"),
+    [
+        (["a", "b"], 200, "text/plain; charset=utf-8", b"ab"),
+        ([{"n": 1}, "x", [2]], 200, "application/x-ndjson", b'{"n":1}\nx[2]\n'),
+        (
+            [{"statusCode": 201, "headers": {"content-type": "text/html"}, "body": "<p>"}, "x"],
+            201,
+            "text/html",
+            b"<p>x",
+        ),
+        ([{"statusCode": 204}, "dropped"], 204, "text/plain; charset=utf-8", b""),
+        ([], 200, "text/plain; charset=utf-8", b""),
+    ],
+)
+def test_what_was_yielded_is_one_answer_where_it_could_not_be_streamed(parts, status, media_type, body):
+    answer = gathered_answer(ended(parts, streamed=True))
+
+    assert (answer.status, answer.media_type, answer.body) == (status, media_type, body)
+    assert ("x-nanogrid-run", "run_1") in answer.headers
+
+
+def test_a_first_part_that_is_no_good_head_is_refused():
+    with pytest.raises(AnswerRefused):
+        gathered_answer(ended([{"statusCode": 99}, "x"], streamed=True))

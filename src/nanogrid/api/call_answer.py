@@ -5,7 +5,7 @@ import binascii
 import re
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType, structs
 
 from nanogrid.api.message import JSON, Answer
 from nanogrid.errors import AnswerRefused, CallFailed, CallTimedOut
@@ -14,11 +14,11 @@ from nanogrid.model import ErrorKind, Run, RunStatus
 #: In an origin of its own, although it came from the console's: pages of functions reach nothing of the grid's.
 SANDBOX = "sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts"
 _RUN_HEADER = "x-nanogrid-run"
-_TEXT = "text/plain; charset=utf-8"
-_BYTES = "application/octet-stream"
+TEXT = "text/plain; charset=utf-8"
+BYTES = "application/octet-stream"
 _MIN_STATUS, _MAX_STATUS = 200, 599
 #: Answers that have no body.
-_BODILESS = (204, 205, 304)
+BODILESS = (204, 205, 304)
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
 #: What is the connection's, the grid's, or about the whole origin, which is the console's, too.
@@ -50,20 +50,29 @@ class _Probe(Struct, rename="camel"):
 
 def call_answer(run: Run) -> Answer:
     """The answer that an ended run makes. Raises `CallFailed`, `CallTimedOut`, `AnswerRefused`."""
-    _check_succeeded(run)
+    checked(run)
+    if is_told(run.output):
+        return answer_of(run.output, run.run_id)
+    return structs.replace(plain_answer(run.run_id, JSON), body=bytes(run.output))
+
+
+def answer_of(output: Raw, run_id: str) -> Answer:
+    """The answer that the function wrote. Raises `AnswerRefused`."""
     try:
-        told = _told(run.output)
-        return _plain(run) if told is None else _whole(told, run.run_id)
+        return _whole(msgspec.json.decode(output, type=_Told), run_id)
     except (msgspec.DecodeError, binascii.Error, UnicodeError, ValueError) as exc:
         raise AnswerRefused(
             f"what the function returned is no answer: {str(exc)[:200]}.",
-            run_id=run.run_id,
+            run_id=run_id,
             hint="Return statusCode, headers, cookies, body and isBase64Encoded, or a value without statusCode.",
         ) from exc
 
 
-def _check_succeeded(run: Run) -> None:
-    """A stranger is told the kind of a failure; what it says is for who may read runs."""
+def checked(run: Run) -> None:
+    """Raise `CallFailed`, `CallTimedOut` unless the run succeeded.
+
+    A stranger is told the kind of a failure; what it says is for who may read runs.
+    """
     if run.status is RunStatus.SUCCEEDED:
         return
     hint = f"GET /runs/{run.run_id} says more."
@@ -75,27 +84,26 @@ def _check_succeeded(run: Run) -> None:
     raise CallFailed(f"the function failed: {kind}.", run_id=run.run_id, hint=hint)
 
 
-def _told(output: Raw) -> _Told | None:
-    """The answer that a function wrote; None where it returned a plain value."""
+def is_told(output: Raw) -> bool:
+    """Whether this is an answer that a function wrote, and not a plain value."""
     if not bytes(output).lstrip().startswith(b"{"):
-        return None
-    if msgspec.json.decode(output, type=_Probe).status_code is UNSET:
-        return None
-    return msgspec.json.decode(output, type=_Told)
+        return False
+    return msgspec.json.decode(output, type=_Probe).status_code is not UNSET
 
 
-def _plain(run: Run) -> Answer:
-    return Answer(body=bytes(run.output), media_type=JSON, headers=_always(run.run_id, ""))
+def plain_answer(run_id: str, media_type: str) -> Answer:
+    """The head of an answer that is a plain value."""
+    return Answer(media_type=media_type, headers=_always(run_id, ""))
 
 
 def _whole(told: _Told, run_id: str) -> Answer:
     status = _status(told.status_code)
     headers = dict(_header(name, value) for name, value in (told.headers or {}).items() if value is not None)
-    media_type = headers.pop("content-type", _BYTES if told.is_base64_encoded else _TEXT)
+    media_type = headers.pop("content-type", BYTES if told.is_base64_encoded else TEXT)
     policy = headers.pop("content-security-policy", "")
     kept = [(name, value) for name, value in headers.items() if name not in _DROPPED]
     kept += [_header("set-cookie", cookie) for cookie in told.cookies or []]
-    body = b"" if status in _BODILESS else _body(told)
+    body = b"" if status in BODILESS else _body(told)
     return Answer(status=status, body=body, media_type=media_type, headers=(*kept, *_always(run_id, policy)))
 
 

@@ -4,12 +4,14 @@ from nanogrid.api import scopes
 from nanogrid.api.auth import check_scopes
 from nanogrid.api.call_answer import call_answer
 from nanogrid.api.call_event import call_event
-from nanogrid.api.message import Answer, Request
+from nanogrid.api.call_stream import gathered_answer, streamed_answer
+from nanogrid.api.message import Answer, Request, Stream
 from nanogrid.api.preferences import read_traceparent
 from nanogrid.api.services import Services
+from nanogrid.api.streamed_run import StreamedRun, left_on_failure, part_streams_of
 from nanogrid.errors import FunctionNotFound, ScopeMissing, Unauthorized
 from nanogrid.identifiers import is_run_reference
-from nanogrid.model import Function, Http, Mode, Principal
+from nanogrid.model import Function, Http, Mode, Principal, Run
 
 
 async def check_call(request: Request, services: Services) -> None:
@@ -17,18 +19,35 @@ async def check_call(request: Request, services: Services) -> None:
     await _called(request, services)
 
 
-async def call_function(request: Request, services: Services) -> Answer:
-    """Run the function with the request as its event, and answer as it says."""
+async def call_function(request: Request, services: Services) -> Answer | Stream:
+    """Run the function with the request as its event, and answer as it says; as it goes along, where it yields."""
     function = await _called(request, services)
-    run = await services.dispatcher.run(
+    part_streams = part_streams_of(services)
+    # Nothing of a body is sent for HEAD, so that nobody would read it.
+    if part_streams is None or request.method == "HEAD":
+        return _answer(await _run(request, services, function))
+    run = StreamedRun(
+        services, part_streams, lambda run_id: _run(request, services, function, run_id), tenant=function.tenant
+    )
+    async with left_on_failure(run):
+        first = await run.stream.next()
+        return _answer(await run.ended()) if first is None else await streamed_answer(run, first)
+
+
+def _answer(run: Run) -> Answer:
+    return gathered_answer(run) if run.streamed else call_answer(run)
+
+
+async def _run(request: Request, services: Services, function: Function, run_id: str | None = None) -> Run:
+    return await services.dispatcher.run(
         # This very version: another one may not be meant for everybody.
         f"{function.function_id}:{function.version}",
         call_event(request),
         mode=Mode.SYNC,
         tenant=function.tenant,
         traceparent=read_traceparent(request.headers),
+        run_id=run_id,
     )
-    return call_answer(run)
 
 
 async def _called(request: Request, services: Services) -> Function:

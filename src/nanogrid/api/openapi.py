@@ -27,6 +27,11 @@ _VARIABLES = {
     "/schedules": "A schedule's name.",
     "/fn": "`name`: a function's name or id; `path`: what it sees as the path, with any number of slashes.",
 }
+#: What server-sent events carry, by the method that asks for them.
+_EVENTS = {
+    "GET": "One LogLine per event.",
+    "POST": "`part`: a value that the handler yielded; `bytes`: such bytes, base64; last `run`: the ended run.",
+}
 _HEADERS: dict[str, Json] = {
     "Prefer": {
         "description": "RFC 7240: `respond-async` answers at once, `wait=N` after N seconds at most.",
@@ -156,7 +161,7 @@ def _good_answer(route: Route, status: int, schemas: dict[Any, Json]) -> Json:
 def _content(route: Route, media_type: str, schemas: dict[Any, Json]) -> Json:
     if media_type == JSON:
         return {"schema": schemas[route.answer] if route.answer is not None else {"type": "object"}}
-    return {"schema": {"type": "string", "description": "One LogLine per event."}} if media_type == EVENTS else {}
+    return {"schema": {"type": "string", "description": _EVENTS[route.method]}} if media_type == EVENTS else {}
 
 
 def _bad_answers(route: Route, schemas: dict[Any, Json]) -> Json:

@@ -159,6 +159,7 @@ ROUTES: tuple[Route, ...] = (
         headers=("Prefer", "Idempotency-Key", "Traceparent"),
         statuses=(200, 202),
         answer=Run,
+        answer_media_types=(JSON, EVENTS),
         refusals=(errors.FunctionNotFound, errors.IdempotencyConflict, errors.BacklogFull, errors.RunQuotaReached),
     ),
     Route(

@@ -4,25 +4,33 @@ from contextlib import suppress
 
 from msgspec import UNSET, structs
 
-from nanogrid.api.message import Answer, Request, json_answer
+from nanogrid.api.message import EVENTS, Answer, Request, Stream, json_answer
 from nanogrid.api.preferences import Preferences, read_idempotency, read_preferences, read_traceparent
 from nanogrid.api.reading import read_json, read_query
 from nanogrid.api.records import PageQuery, RunRequest, RunsQuery, WaitQuery
+from nanogrid.api.run_events import run_events
 from nanogrid.api.services import Services
+from nanogrid.api.streamed_run import StreamedRun, left_on_failure, part_streams_of
 from nanogrid.dispatcher import no_run
-from nanogrid.errors import FunctionNotFound, RunNotFound, ScopeMissing, TooLarge
+from nanogrid.errors import FunctionNotFound, MalformedRequest, RunNotFound, ScopeMissing, TooLarge
 from nanogrid.identifiers import is_function_reference, is_run_id, is_run_reference
 from nanogrid.model import MAX_INPUT_BYTES, NULL, Mode, Run, Scope
+from nanogrid.part_streams import PartStreams
 
 
-async def run_function(request: Request, services: Services) -> Answer:
-    """Run a function, and answer with how it ended, or with where to ask later."""
+async def run_function(request: Request, services: Services) -> Answer | Stream:
+    """Run a function, and answer with how it ended, with where to ask later, or with what it yields as it does."""
     asked = await read_json(request, RunRequest)
     _check(asked, request)
     await check_runnable(asked.function_id, request, services)
     preferences = read_preferences(request.headers)
     idempotency = read_idempotency(request.headers, request.body)
     asynchronous = preferences.respond_async or asked.mode is Mode.ASYNC
+    part_streams = part_streams_of(services)
+    if EVENTS in request.headers.get("accept", "") and part_streams is not None and not asynchronous:
+        if idempotency is not None:
+            raise MalformedRequest("a run that is streamed can't have an Idempotency-Key.", hint="Leave out one.")
+        return await _stream(asked, request, services, part_streams)
     run = await services.dispatcher.run(
         asked.function_id,
         NULL if asked.input is UNSET else asked.input,
@@ -35,6 +43,27 @@ async def run_function(request: Request, services: Services) -> Answer:
     if asynchronous and preferences.wait_s and not run.status.ended:
         run = await services.dispatcher.get(run.run_id, tenant=request.tenant, wait_s=preferences.wait_s)
     return _run_answer(run, preferences)
+
+
+async def _stream(asked: RunRequest, request: Request, services: Services, part_streams: PartStreams) -> Stream:
+    """What the run yields, as events; before the first one it is known whether the run is refused."""
+
+    async def begin(run_id: str) -> Run:
+        return await services.dispatcher.run(
+            asked.function_id,
+            NULL if asked.input is UNSET else asked.input,
+            mode=Mode.SYNC,
+            tenant=request.tenant,
+            traceparent=read_traceparent(request.headers),
+            run_id=run_id,
+        )
+
+    run = StreamedRun(services, part_streams, begin, tenant=request.tenant)
+    async with left_on_failure(run):
+        await run.stream.beginning()
+        if not run.stream.begun:
+            await run.ended()
+    return Stream(pieces=run_events(run, heartbeat_s=services.heartbeat_s))
 
 
 async def get_run(request: Request, services: Services) -> Answer:

@@ -9,6 +9,7 @@ from nanogrid.annotations import Annotations
 from nanogrid.clock import Clock
 from nanogrid.dispatcher import Dispatcher
 from nanogrid.key_ring import KeyRing
+from nanogrid.part_streams import PartStreams
 from nanogrid.ports import ArtifactStore, LogFeed
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
@@ -59,3 +60,5 @@ class Services(Struct, frozen=True):
     heartbeat_s: float = 15.0
     #: Whether answers can be sent piece by piece; behind a Lambda they can't.
     streams: bool = True
+    #: What runs yield while they do; None where nobody here can read it.
+    part_streams: PartStreams | None = None

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec import structs
 from prometheus_client import generate_latest
 
 from nanogrid import __version__
@@ -30,7 +31,8 @@ from nanogrid.gateway.server import Server
 from nanogrid.key_ring import KeyRing, token_digest
 from nanogrid.model import Record
 from nanogrid.observe import Log, Metrics, make_log
-from nanogrid.ports import SandboxPool, TaskQueue
+from nanogrid.part_streams import PartStreams
+from nanogrid.ports import Outlet, SandboxPool, TaskQueue
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
 from nanogrid.scheduler import SchedulerLoop, Schedules
@@ -134,8 +136,10 @@ async def wired(
     make_worker: Callable[..., Worker] = Worker,
 ) -> Boxes:
     """The boxes, each with what it needs of the others; nothing runs yet."""
-    direct = _direct(backend, sandboxes.pool, clock, log, metrics)
-    worker = _worker(config, backend, sandboxes.pool, direct, clock, log, metrics, make_worker)
+    part_streams = PartStreams()
+    outlet = RunOutlet(backend.artifact_store, part_streams)
+    direct = _direct(backend, sandboxes.pool, outlet, clock, log, metrics)
+    worker = _worker(config, backend, sandboxes.pool, outlet, direct, clock, log, metrics, make_worker)
     owners = await _owners(backend, clock, token, secret_store)
     aliases = Aliases(backend.record_store, backend.registry, clock, warm=partial(warm, sandboxes.pool, clock))
     dispatcher = _dispatcher(config, backend, direct, owners, aliases, clock)
@@ -144,6 +148,7 @@ async def wired(
     services = _services(
         config, backend, sandboxes, direct, owners, clock, metrics, stopping, state, aliases, dispatcher, schedules
     )
+    services = structs.replace(services, part_streams=part_streams)
     return Boxes(_gateway(config, services, log, metrics, make_gateway), worker, direct, scheduler)
 
 
@@ -198,7 +203,9 @@ def _backend(config: Config, clock: Clock) -> AbstractAsyncContextManager[LocalB
     return open_local(config.data, clock, lease_s=config.lease_s, max_backlog=config.max_backlog)
 
 
-def _direct(backend: LocalBackend, pool: SandboxPool, clock: Clock, log: Log, metrics: Metrics) -> DirectRuns:
+def _direct(
+    backend: LocalBackend, pool: SandboxPool, outlet: Outlet, clock: Clock, log: Log, metrics: Metrics
+) -> DirectRuns:
     return DirectRuns(
         backend.run_store,
         backend.result_bus,
@@ -207,7 +214,7 @@ def _direct(backend: LocalBackend, pool: SandboxPool, clock: Clock, log: Log, me
         clock,
         log,
         metrics,
-        outlet=RunOutlet(backend.artifact_store),
+        outlet=outlet,
     )
 
 
@@ -215,6 +222,7 @@ def _worker(
     config: Config,
     backend: LocalBackend,
     pool: SandboxPool,
+    outlet: Outlet,
     direct: DirectRuns,
     clock: Clock,
     log: Log,
@@ -233,7 +241,7 @@ def _worker(
         log,
         metrics,
         max_running=config.max_running,
-        outlet=RunOutlet(backend.artifact_store),
+        outlet=outlet,
         direct=direct,
     )
 

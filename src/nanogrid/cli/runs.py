@@ -1,5 +1,6 @@
 """Commands about runs."""
 
+import base64
 import json
 import sys
 from pathlib import Path
@@ -43,14 +44,23 @@ def run(
     wait: Annotated[
         float | None, typer.Option("--wait", min=0, help="Wait so many seconds at most; else until it ends.")
     ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Print what the function yields while it does; Ctrl-C cancels the run.")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Run a function and print its output; its logs go to stderr."""
     session = session_of(context)
+    if stream and (detach or wait is not None):
+        raise ConfigError("--stream waits for the end.", hint="Leave out --async and --wait.")
     if detach and wait is not None:
         raise ConfigError("--async does not wait, so that --wait makes no sense with it.", hint="Leave out one.")
     value = read_input(text)
     with session.client() as client:
+        if stream:
+            for part in client.stream(name, value):
+                _print_part(session, part, as_json=as_json)
+            return
         if detach:
             _print_submitted(session, client.get_run(client.submit(name, value).run_id), as_json=as_json)
             return
@@ -148,6 +158,17 @@ def _read_file(path: Path) -> str:
 
 def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON number")
+
+
+def _print_part(session: Session, part: Any, *, as_json: bool) -> None:
+    """Text as it is, without a line's end of ours; all else as a line of JSON."""
+    if isinstance(part, bytes):
+        part = base64.b64encode(part).decode() if as_json else part.decode(errors="replace")
+    if isinstance(part, str) and not as_json:
+        session.out.print(clean(part), end="", soft_wrap=True, highlight=False, markup=False)
+    else:
+        session.out.print(json.dumps(part, ensure_ascii=as_json), soft_wrap=True, highlight=False, markup=False)
+    session.out.file.flush()
 
 
 def _print_submitted(session: Session, submitted: RunInfo, *, as_json: bool) -> None:

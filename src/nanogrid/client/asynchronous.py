@@ -27,6 +27,7 @@ from nanogrid.client.mapping import Window, each
 from nanogrid.client.messages import decoded, run_body
 from nanogrid.client.records import DeadLetterInfo, FunctionInfo, LogEntry, LogLines, RunInfo
 from nanogrid.client.scheduling import Scheduling
+from nanogrid.client.streaming import parts
 from nanogrid.client.uploads import INLINE_BYTES, send_ahead
 from nanogrid.errors import FunctionNotFound, NameTaken, NanoGridError
 from nanogrid.model import Http, Mode, Network, RunStatus
@@ -200,6 +201,16 @@ class AsyncClient(Scheduling, Downloads):
         response = await self._channel.request("POST", "/run", body=body, headers=headers, wait_s=wait_s + 1)
         run = decoded(response, RunInfo)
         return run if run.status.ended else await self._ended(run.run_id, deadline)
+
+    async def stream(self, name: str, input: Any = None) -> AsyncIterator[Any]:  # noqa: A002 - the API's word
+        """Run the function, and give out what it yields while it does; what it returns, where it does not yield.
+
+        Bytes come as bytes. Who stops iterating has the run cancelled. A grid that cannot stream, as on AWS, gives out
+        everything at the end. Raises as `run`, also in the middle: what came before was yielded.
+        """
+        async with aclosing(parts(self._channel, name, input, self.wait)) as given:
+            async for part in given:
+                yield part
 
     async def submit(
         self,

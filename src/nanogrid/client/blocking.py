@@ -172,6 +172,7 @@ class Client:
     delete = _waiting(AsyncClient.delete)
     run = _waiting(AsyncClient.run)
     invoke = _waiting(AsyncClient.invoke)
+    stream = _iterating(AsyncClient.stream)
     get_run = _waiting(AsyncClient.get_run)
     wait = _waiting(AsyncClient.wait)
     runs = _iterating(AsyncClient.runs)

@@ -105,6 +105,18 @@ class Channel:
                     raise refusal(response)
                 yield response.aiter_lines()
 
+    @asynccontextmanager
+    async def answering(self, path: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
+        """The answer to a POST while it comes. Raises as `stream`."""
+        timeout = httpx.Timeout(self._timeout_s, read=_STREAM_SILENCE_S)
+        sent = {"Content-Type": "application/json", **headers}
+        with self._translated():
+            async with self._http.stream("POST", path, content=body, headers=sent, timeout=timeout) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise refusal(response)
+                yield response
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()

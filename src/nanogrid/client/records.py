@@ -64,6 +64,9 @@ class RunInfo(Record, frozen=True, kw_only=True):
     mode: Mode = Mode.SYNC
     #: The output as JSON, exactly as the handler returned it.
     output_json: Raw = msgspec.field(name="output", default=NULL)
+    #: Whether the handler has yielded its output, which then is a list; and whether of that only the beginning is kept.
+    streamed: bool = False
+    output_truncated: bool = False
     error: RunError | None = None
     logs: Logs = Logs()
     #: The files that it left in its output folder.

@@ -18,7 +18,7 @@ from nanogrid.api.message import Answer, Request, Stream
 from nanogrid.api.route import Route, Router
 from nanogrid.api.routes import ROUTES
 from nanogrid.api.services import Services
-from nanogrid.errors import NanoGridError, PlatformError
+from nanogrid.errors import CallFailed, NanoGridError, PlatformError
 from nanogrid.gateway.console import console_routes
 from nanogrid.gateway.head import Head, check_host, path_of, read_headers
 from nanogrid.gateway.intake import Disconnected, Intake
@@ -165,6 +165,9 @@ class Gateway:
     async def _streamed(self, answer: Stream, receive: Receive, send: Send, request_id: str) -> None:
         try:
             await send_stream(answer, receive, send, request_id, stopping=self._stopping)
+        except CallFailed:
+            # The function's own failure: the broken connection tells its caller, the run's record everybody else.
+            return
         except Exception as exc:  # noqa: BLE001 - the top: the answer has begun, so the log is all that is left
             self._log.error("gateway.stream_failed", request_id=request_id, exc_info=exc)
 

@@ -59,6 +59,8 @@ class KnownHeads:
         # Whose request may be refused before its body is read is looked at each time: functions' callers, signatories.
         if head.route.check is not None:
             return
-        whole = head.length == length <= head.route.max_body and EVENTS not in head.route.answer_media_types
+        # A stream is sent with more care, too.
+        streams = EVENTS in head.route.answer_media_types and EVENTS in head.headers.get("accept", "")
+        whole = head.length == length <= head.route.max_body and not streams
         if whole and not any(name in head.headers for name in _SPECIAL):
             self._heads[digest] = head

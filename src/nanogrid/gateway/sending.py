@@ -30,7 +30,10 @@ async def send_answer(answer: Answer, send: Send, request_id: str, *, head_only:
 async def send_stream(
     answer: Stream, receive: Receive, send: Send, request_id: str, *, stopping: asyncio.Event
 ) -> None:
-    """Send pieces until they end, the reader goes, or the server stops."""
+    """Send pieces until they end, the reader goes, or the server stops.
+
+    Where the pieces fail the answer is left without its end, so that the connection is broken off.
+    """
     await send({"type": "http.response.start", "status": answer.status, "headers": _headers(answer, request_id)})
     pump = asyncio.ensure_future(_pump(answer, send))
     ends = [pump, asyncio.ensure_future(_gone(receive)), asyncio.ensure_future(stopping.wait())]
@@ -40,10 +43,11 @@ async def send_stream(
         for end in ends:
             end.cancel()
         failures = await asyncio.gather(*ends, return_exceptions=True)
-    await send({"type": "http.response.body", "body": b""})
     for failure in failures:
         if isinstance(failure, Exception):
+            # Without its end, so that nobody takes what came for the whole.
             raise failure
+    await send({"type": "http.response.body", "body": b""})
 
 
 def encoded(

@@ -24,12 +24,23 @@ class Reply(Record, frozen=True, kw_only=True):
     """How a sandbox answered: an output or an error, never both."""
 
     output: Raw = NULL
+    #: Whether the output is the list of what the handler has yielded, and whether of that only the beginning.
+    streamed: bool = False
+    output_truncated: bool = False
     error: RunError | None = None
     logs: Logs = Logs()
     #: The files that the run left, as the outlet has kept them.
     artifacts: list[Artifact] = []
     duration_ms: float = 0.0
     peak_memory_mb: float = 0.0
+
+
+class Part(Record, frozen=True, kw_only=True):
+    """One of the values that a handler yields."""
+
+    value: Raw
+    #: Whether the value stands for bytes, as base64.
+    base64: bool = False
 
 
 class Outlet(ABC):
@@ -41,6 +52,14 @@ class Outlet(ABC):
 
         No path of a run comes twice; each is relative, without `.`, `..` and control characters.
         """
+
+    @abstractmethod
+    def wants_parts(self, run_id: str) -> bool:
+        """Whether somebody reads what the run yields while it does; asked once, when an attempt begins."""
+
+    @abstractmethod
+    async def part(self, run_id: str, part: Part) -> None:
+        """Hand a part to who reads; returns when there is room for the next one."""
 
 
 #: Takes what a run writes, piece by piece, as it is written.

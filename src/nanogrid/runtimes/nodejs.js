@@ -11,6 +11,7 @@ const { Artifacts } = require("./nanogrid_runtime/artifacts.js");
 const { Channel, ProtocolBroken, LOAD, INVOKE, READY, LOADED, RESULT } = require("./nanogrid_runtime/channel.js");
 const { failure, thrown } = require("./nanogrid_runtime/failures.js");
 const { importHandler } = require("./nanogrid_runtime/handler.js");
+const { Gathered, NoPart, Sent, takeEach, yields } = require("./nanogrid_runtime/parts.js");
 const { Leftovers, PeakMemory, enter, outputFolder } = require("./nanogrid_runtime/process.js");
 const { written } = require("./nanogrid_runtime/values.js");
 
@@ -111,10 +112,26 @@ class Runtime {
     // Who reports is about to end the process: nothing else may run in it.
     this.report = (error) => this.send(call.nonce, { error }, peak, true);
     this.start(handler, call.event, new Context(order, call));
-    const { value, error } = await this.question.answer;
+    const answer = await this.question.answer;
+    const streamed = !answer.error && yields(answer.value);
+    const { value, error } = streamed ? await this.drain(answer.value, call, order) : answer;
     // Rejections that nobody handles, and children that have ended, come up within one turn: they are this run's.
     await new Promise(nextTurn);
-    this.send(call.nonce, error ? { error } : written(value, order.maxOutput), peak, this.leftovers.any());
+    const output = streamed && !error ? { output: value, streamed } : error ? { error } : written(value, order.maxOutput);
+    this.send(call.nonce, output, peak, this.leftovers.any());
+  }
+
+  /** Hand on all that the handler yields; what then is its output. */
+  drain(parts, call, order) {
+    const question = new Question("exception", order.code);
+    this.question = question;
+    this.idle = () => question.fail(new Error("The handler awaits what nothing will settle any more."));
+    const taker = call.stream ? new Sent(order.maxOutput, this.channel, call.nonce) : new Gathered(order.maxOutput);
+    takeEach(parts, taker).then(
+      (output) => question.succeed(output),
+      (reason) => (reason instanceof NoPart ? question.settle({ error: reason.error }) : question.fail(reason)),
+    );
+    return question.answer;
   }
 
   /** Call the handler in each of its forms: async, with a callback, or neither. */
@@ -130,6 +147,7 @@ class Runtime {
     };
     try {
       const returned = handler(event, context, callback);
+      if (yields(returned)) question.succeed(returned);
       if (returned === null || returned === undefined || typeof returned.then !== "function") return;
       unanswered = { error: failure("exception", "The handler awaits what nothing will settle any more.", "Error") };
       returned.then(
@@ -145,7 +163,7 @@ class Runtime {
     this.report = null;
     const unclean = !this.artifacts.handOver(nonce) || dirty;
     const facts = `"nonce":${stringify(nonce)},"peakMemoryKb":${peak.take()},"dirty":${unclean}`;
-    const field = answer.error ? "error" : "output";
+    const field = answer.error ? "error" : answer.streamed ? 'streamed":true,"output' : "output";
     this.channel.send(RESULT, `{${facts},"${field}":`, answer.error ? stringify(answer.error) : answer.output, "}");
   }
 

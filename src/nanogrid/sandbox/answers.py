@@ -12,6 +12,7 @@ class Answer(Record, frozen=True, kw_only=True):
     """How a run ended, as far as the sandbox knows."""
 
     output: Raw = NULL
+    streamed: bool = False
     error: RunError | None = None
     peak_memory_mb: float = 0.0
     #: Whether the process is as good as before the run.
@@ -42,6 +43,7 @@ def read_result(payload: bytes | memoryview, nonce: str) -> Answer:
         error = failures.result_too_large(len(result.output))
     return Answer(
         output=result.output if error is None else NULL,
+        streamed=result.streamed and error is None,
         error=error,
         # Clamped first: the number may have thousands of digits.
         peak_memory_mb=min(max(result.peak_memory_kb, 0), MAX_MEMORY_MB * 1024) / 1024,

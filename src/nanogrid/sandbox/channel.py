@@ -19,6 +19,8 @@ EXPIRED = 258
 STRAY = 259
 #: What came can't be what was asked for.
 BROKEN = 260
+#: More came than may.
+FLOODED = 261
 
 
 class Channel:

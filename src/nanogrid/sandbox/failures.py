@@ -1,7 +1,7 @@
 """Every way in which a function fails, as the value that its caller reads: what happened, and what to do."""
 
 from nanogrid.errors import SandboxBroken
-from nanogrid.model import MAX_OUTPUT_BYTES, ErrorKind, RunError
+from nanogrid.model import MAX_OUTPUT_BYTES, MAX_STREAM_BYTES, ErrorKind, RunError
 from nanogrid.sandbox.cell import Ending
 from nanogrid.wire import HEADER, RESULT, WireError
 
@@ -81,6 +81,14 @@ def result_too_large(size: int) -> RunError:
     return _error(
         ErrorKind.RESULT_TOO_LARGE,
         f"The result has {size} bytes; {MAX_OUTPUT_BYTES} are allowed. Store it elsewhere and return where it is.",
+    )
+
+
+def streamed_too_much() -> RunError:
+    """More parts than one run may send."""
+    return _error(
+        ErrorKind.RESULT_TOO_LARGE,
+        f"The function has streamed more than {MAX_STREAM_BYTES} bytes. Leave files in /tmp/output instead.",
     )
 
 

@@ -15,15 +15,14 @@ from msgspec import structs
 from nanogrid import wire
 from nanogrid.clock import Clock, milliseconds
 from nanogrid.errors import SandboxBroken
-from nanogrid.model import Artifact, ArtifactLimits, ErrorKind, Function, Record, RunError
+from nanogrid.model import ArtifactLimits, ErrorKind, Function, RunError
 from nanogrid.ports import Invocation, LogSink, Outlet, Reply, Sandbox
 from nanogrid.sandbox import failures
 from nanogrid.sandbox.answers import Answer, read_report, read_result
-from nanogrid.sandbox.artifacts import Intake
 from nanogrid.sandbox.cell import Cell
-from nanogrid.sandbox.channel import BROKEN, ENDED, EXPIRED, STRAY, Channel
+from nanogrid.sandbox.channel import BROKEN, ENDED, EXPIRED, FLOODED, STRAY, Channel
+from nanogrid.sandbox.handover import HANDED, Handover
 from nanogrid.sandbox.logs import LogCollector
-from nanogrid.wire import Frame
 
 #: An import may take as long as the handler, but at least and at most so many seconds: a handler with a short time-out
 #: may well need long imports.
@@ -37,8 +36,6 @@ _EXIT_GRACE_S = 1.0
 _KILL_PATIENCE_S = 2.0
 #: How long a reading of the memory counts, in seconds.
 _MEMORY_FRESH_S = 1.0
-
-_GO = wire.encode(wire.GO, Record())
 
 #: Where to find the unpacked code of a sha-256.
 CodePlace = Callable[[str], Awaitable[Path]]
@@ -68,6 +65,7 @@ class Guard(Sandbox):
         self._function: Function | None = None
         # Idle, and out of doubt as far as the last answer tells.
         self._sound = True
+        self._handed: Handover | None = None
         self._end: asyncio.Task[None] | None = None
         self._memory_mb = 0.0
         self._memory_read_at = -math.inf
@@ -113,16 +111,16 @@ class Guard(Sandbox):
         self._sound = False
         # Whoever answers must have read this very order: nothing written in advance, or for another run, can pass.
         nonce = os.urandom(8).hex()
-        order = self._order(invocation, nonce)
+        streams = outlet is not None and outlet.wants_parts(invocation.run_id)
+        order = self._order(invocation, nonce, streams=streams)
         self._logs.begin(on_log)
         began = self._clock.monotonic()
         try:
             kind, payload = await self._channel.exchange(order, invocation.timeout_ms / 1000)
-            artifacts: list[Artifact] = []
-            if kind == wire.ARTIFACT and self._artifacts is not None:
-                intake = Intake(invocation.run_id, nonce, self._artifacts)
-                kind, payload = await self._take_files(payload, intake, outlet, began + invocation.timeout_ms / 1000)
-                artifacts = intake.kept
+            handed: Handover | None = None
+            if kind in HANDED:
+                handed = self._handed = self._handover(invocation, nonce, outlet, streams=streams)
+                kind, payload = await handed.until_answer(kind, payload, began + invocation.timeout_ms / 1000)
             duration_ms = milliseconds(self._clock.monotonic() - began)
             if kind == wire.RESULT:
                 answer = self._explained(read_result(payload, nonce), function)
@@ -133,39 +131,19 @@ class Guard(Sandbox):
         finally:
             if not self._sound:
                 await self._destroy()
-        return Reply(
+        reply = Reply(
             output=answer.output,
+            streamed=answer.streamed,
             error=answer.error,
             logs=self._logs.take(),
-            artifacts=artifacts,
             duration_ms=duration_ms,
             peak_memory_mb=answer.peak_memory_mb,
         )
+        return reply if handed is None else _with(handed, reply)
 
     async def kill(self) -> None:
         """End everything; cancelling this leaves the end under way."""
         await asyncio.shield(self._begin_end())
-
-    async def _take_files(
-        self, payload: bytes | memoryview, intake: Intake, outlet: Outlet | None, due: float
-    ) -> Frame:
-        """Take the run's files, of which this is the first piece; the frame that comes after them.
-
-        What the outlet takes of the time is not the function's.
-        """
-        kind = wire.ARTIFACT
-        while kind == wire.ARTIFACT:
-            try:
-                file = intake.take(payload)
-            except SandboxBroken as exc:
-                return BROKEN, str(exc).encode()
-            now = self._clock.monotonic()
-            if file is not None and outlet is not None:
-                intake.kept.append(await outlet.keep(intake.run_id, *file))
-                due += self._clock.monotonic() - now
-            left_s = max(0.0, due - self._clock.monotonic())
-            kind, payload = await self._channel.exchange(_GO, left_s)
-        return kind, payload
 
     async def _until_ready(self) -> None:
         kind, _ = await self._channel.wait(self._ready, _READY_S)
@@ -192,13 +170,25 @@ class Guard(Sandbox):
         error = await self._why_none(kind, payload, function, failures.import_timed_out(limit_s))
         return failures.while_loading(error, self._logs.take().text)
 
-    def _order(self, invocation: Invocation, nonce: str) -> bytearray:
+    def _handover(self, invocation: Invocation, nonce: str, outlet: Outlet | None, *, streams: bool) -> Handover:
+        return Handover(
+            self._channel,
+            self._clock,
+            outlet,
+            run_id=invocation.run_id,
+            nonce=nonce,
+            limits=self._artifacts,
+            streams=streams,
+        )
+
+    def _order(self, invocation: Invocation, nonce: str, *, streams: bool) -> bytearray:
         order = wire.Invoke(
             nonce=nonce,
             run_id=invocation.run_id,
             attempt=invocation.attempt,
             deadline_ms=int(self._clock.now().timestamp() * 1000) + invocation.timeout_ms,
             traceparent=invocation.traceparent,
+            stream=streams,
             event=invocation.input,
         )
         return wire.encode(wire.INVOKE, order)
@@ -220,12 +210,7 @@ class Guard(Sandbox):
             return too_late
         if kind == ENDED:
             return await self._why_ended(function)
-        if kind == wire.REFUSED:
-            return failures.refused_frame(payload)
-        if kind == BROKEN:
-            return failures.protocol_error(bytes(payload).decode())
-        what = "something that was not asked for" if kind == STRAY else f"a frame of kind {kind}"
-        return failures.protocol_error(f"it sent {what}")
+        return _refused(kind, payload)
 
     async def _why_ended(self, function: Function) -> RunError:
         try:
@@ -240,6 +225,8 @@ class Guard(Sandbox):
 
     def _begin_end(self) -> asyncio.Task[None]:
         self._sound = False
+        if self._handed is not None:
+            self._handed.stop()
         if self._end is None:
             self._end = asyncio.create_task(self._dispose())
         return self._end
@@ -251,3 +238,23 @@ class Guard(Sandbox):
         finally:
             # After the kill: what a function wrote at the last moment is still in the pipe.
             self._logs.close()
+
+
+def _with(handed: Handover, reply: Reply) -> Reply:
+    """The answer, with what was handed out before it."""
+    reply = structs.replace(reply, artifacts=handed.files.kept)
+    if not reply.streamed or reply.error is not None or not handed.parts.any:
+        return reply
+    return structs.replace(reply, output=handed.parts.output(), output_truncated=handed.parts.truncated)
+
+
+def _refused(kind: int, payload: bytes | memoryview) -> RunError:
+    """Why what came is no answer."""
+    if kind == wire.REFUSED:
+        return failures.refused_frame(payload)
+    if kind == FLOODED:
+        return failures.streamed_too_much()
+    if kind == BROKEN:
+        return failures.protocol_error(bytes(payload).decode())
+    what = "something that was not asked for" if kind == STRAY else f"a frame of kind {kind}"
+    return failures.protocol_error(f"it sent {what}")

@@ -32,7 +32,7 @@ _DEVICE_LINKS = [
     ("pts/ptmx", "/dev/ptmx"),
 ]
 #: What the runtime consists of: there in every sandbox, for nothing. Each adds to what a fork costs.
-_PARTS = ("artifacts", "channel", "failures", "function", "process", "streams", "values")
+_PARTS = ("artifacts", "channel", "failures", "function", "parts", "process", "streams", "values")
 _IMPORTS = [f"nanogrid_runtime.{name}" for name in _PARTS]
 
 #: A value that every Python reads in `marshal`: lists, texts, numbers, bytes.

@@ -1,15 +1,16 @@
 """Finds handlers and calls them in this very process, so that a debugger and a patch reach them."""
 
 import asyncio
+import base64
 import importlib
 import inspect
 import json
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Raw
 
@@ -64,22 +65,35 @@ def imported(folder: Path, name: str) -> Handler:
     return handler
 
 
-def call(handler: Handler, event: Raw, context: Context) -> tuple[Raw, RunError | None]:
-    """What the handler makes of the event: an output, or how it failed."""
+class Called(NamedTuple):
+    """What became of a call: an output or an error."""
+
+    output: Raw = Raw(b"null")
+    error: RunError | None = None
+    #: Whether the handler has yielded its output.
+    streamed: bool = False
+
+
+def call(handler: Handler, event: Raw, context: Context) -> Called:
+    """What the handler makes of the event: an output, or how it failed. What it yields becomes a list."""
     try:
         value = handler(json.loads(bytes(event)), context)
         if inspect.isawaitable(value):
             value = asyncio.run(_awaited(value))
+        streamed = inspect.isgenerator(value) or inspect.isasyncgen(value)
+        if streamed:
+            value = asyncio.run(_listed(value)) if inspect.isasyncgen(value) else list(value)
     except SystemExit as exc:
-        return Raw(b"null"), described(exc, ErrorKind.EXITED)
+        return Called(error=described(exc, ErrorKind.EXITED))
     except MemoryError as exc:
-        return Raw(b"null"), described(exc, ErrorKind.OUT_OF_MEMORY)
+        return Called(error=described(exc, ErrorKind.OUT_OF_MEMORY))
     except Exception as exc:  # noqa: BLE001 - whatever the handler raises is the run's failure
-        return Raw(b"null"), described(exc, ErrorKind.EXCEPTION)
+        return Called(error=described(exc, ErrorKind.EXCEPTION))
     try:
-        return Raw(json.dumps(value, allow_nan=False, separators=(",", ":")).encode()), None
+        output = json.dumps(value, allow_nan=False, separators=(",", ":"), default=_bytes if streamed else None)
+        return Called(output=Raw(output.encode()), streamed=streamed)
     except (TypeError, ValueError, RecursionError) as exc:
-        return Raw(b"null"), described(exc, ErrorKind.RESULT_NOT_SERIALIZABLE)
+        return Called(error=described(exc, ErrorKind.RESULT_NOT_SERIALIZABLE))
 
 
 def described(exc: BaseException, kind: ErrorKind) -> RunError:
@@ -87,6 +101,17 @@ def described(exc: BaseException, kind: ErrorKind) -> RunError:
     frames = [frame for frame in traceback.extract_tb(exc.__traceback__) if frame.filename != __file__]
     lines = [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}: {frame.line}" for frame in frames]
     return RunError(kind=kind, type=type(exc).__name__, message=str(exc) or type(exc).__name__, stack_trace=lines)
+
+
+def _bytes(part: object) -> str:
+    """Bytes that were yielded, as the runtimes write them."""
+    if isinstance(part, bytes | bytearray | memoryview):
+        return base64.b64encode(part).decode()
+    raise TypeError(f"Object of type {type(part).__name__} is not JSON serializable")
+
+
+async def _listed(parts: AsyncIterator[Any]) -> list[Any]:
+    return [part async for part in parts]
 
 
 async def _awaited(value: Any) -> Any:

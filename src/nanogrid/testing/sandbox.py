@@ -9,18 +9,15 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from msgspec import Raw
-
 from nanogrid.clock import Clock, milliseconds
 from nanogrid.model import MAX_OUTPUT_BYTES, ErrorKind, Function, Logs, Network, RunError
 from nanogrid.ports import Claim, Invocation, LogSink, Outlet, Reply, Sandbox, SandboxDriver, SandboxPool
-from nanogrid.testing.handlers import Context, Handler, call, described
+from nanogrid.testing.handlers import Called, Context, Handler, call, described
 from nanogrid.testing.output import Output
 from nanogrid.testing.sleeping import HandlerEnded, Sleeping
 
 #: Finds the handler of a function: given to the grid by a test, or out of its archive.
 FindHandler = Callable[[Function], Coroutine[Any, Any, Handler]]
-_Answer = tuple[Raw, RunError | None]
 
 
 class Surroundings(NamedTuple):
@@ -67,17 +64,23 @@ class InProcessSandbox(Sandbox):
                 loop.call_soon_threadsafe(on_log, data)
 
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[_Answer] = loop.create_future()
+        answer: asyncio.Future[Called] = loop.create_future()
         context = Context(self._function, invocation, self._clock)
         thread = threading.Thread(target=self._work, args=(loop, answer, invocation, context, write), daemon=True)
         end = self._sleeping.begin(thread)
         try:
-            output, error = await self._in_time(answer, invocation.timeout_ms)
+            called = await self._in_time(answer, invocation.timeout_ms)
         finally:
             end()
         text = b"".join(written).decode(errors="replace")
         duration_ms = milliseconds(self._clock.monotonic() - began)
-        return Reply(output=output, error=error, logs=Logs(text=text), duration_ms=duration_ms)
+        return Reply(
+            output=called.output,
+            streamed=called.streamed,
+            error=called.error,
+            logs=Logs(text=text),
+            duration_ms=duration_ms,
+        )
 
     async def kill(self) -> None:
         """See the port."""
@@ -93,7 +96,7 @@ class InProcessSandbox(Sandbox):
         """Not known: the memory is this process's."""
         return 0.0
 
-    async def _in_time(self, answer: asyncio.Future[_Answer], timeout_ms: int) -> _Answer:
+    async def _in_time(self, answer: asyncio.Future[Called], timeout_ms: int) -> Called:
         """What the handler answers, or that it has not until the clock has been turned so far."""
         ends = asyncio.create_task(self._clock.sleep(timeout_ms / 1000))
         either: set[asyncio.Future[Any]] = {answer, ends}
@@ -102,17 +105,17 @@ class InProcessSandbox(Sandbox):
         finally:
             ends.cancel()
         if answer.done():
-            output, error = answer.result()
-            self._sound = error is None or error.kind is not ErrorKind.EXITED
-            return _bounded(output, error)
+            called = answer.result()
+            self._sound = called.error is None or called.error.kind is not ErrorKind.EXITED
+            return _bounded(called)
         self._sound = False
         message = f"The function did not return within {timeout_ms} ms."
-        return Raw(b"null"), RunError(kind=ErrorKind.TIMED_OUT, type="TimedOut", message=message)
+        return Called(error=RunError(kind=ErrorKind.TIMED_OUT, type="TimedOut", message=message))
 
     def _work(
         self,
         loop: asyncio.AbstractEventLoop,
-        answer: asyncio.Future[_Answer],
+        answer: asyncio.Future[Called],
         invocation: Invocation,
         context: Context,
         write: LogSink,
@@ -215,14 +218,14 @@ def _key(function: Function) -> _Key:
     return function.function_id, function.version, function.updated_at, function.memory_mb
 
 
-def _settle(answer: "asyncio.Future[_Answer]", result: _Answer) -> None:
+def _settle(answer: "asyncio.Future[Called]", result: Called) -> None:
     if not answer.done():
         answer.set_result(result)
 
 
-def _bounded(output: Raw, error: RunError | None) -> _Answer:
-    size = len(bytes(output))
+def _bounded(called: Called) -> Called:
+    size = len(bytes(called.output))
     if size <= MAX_OUTPUT_BYTES:
-        return output, error
+        return called
     message = f"The result has {size} bytes; {MAX_OUTPUT_BYTES} are allowed."
-    return Raw(b"null"), RunError(kind=ErrorKind.RESULT_TOO_LARGE, type="ResultTooLarge", message=message)
+    return Called(error=RunError(kind=ErrorKind.RESULT_TOO_LARGE, type="ResultTooLarge", message=message))

@@ -25,6 +25,8 @@ def outcome_of(reply: Reply, usage: Usage) -> Outcome:
     return Outcome(
         status=status,
         output=reply.output,
+        streamed=reply.streamed,
+        output_truncated=reply.output_truncated,
         error=reply.error,
         logs=reply.logs,
         artifacts=reply.artifacts,

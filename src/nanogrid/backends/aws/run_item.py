@@ -24,6 +24,8 @@ class _Ended(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an attempt came to."""
 
     output: Raw = NULL
+    streamed: bool = False
+    output_truncated: bool = False
     error: RunError | None = None
     logs: Logs = Logs()
     artifacts: list[Artifact] = []
@@ -82,6 +84,8 @@ async def concluded(outcome: Outcome, payloads: Payloads) -> Item:
     """The attributes that hold an outcome."""
     ended = _Ended(
         output=outcome.output,
+        streamed=outcome.streamed,
+        output_truncated=outcome.output_truncated,
         error=outcome.error,
         logs=outcome.logs,
         artifacts=outcome.artifacts,
@@ -105,6 +109,8 @@ async def to_run(item: Item, payloads: Payloads, *, with_input: bool = True) -> 
         started_at=_time(item.get("startedAt")),
         ended_at=_time(item.get("endedAt")),
         output=outcome.output,
+        streamed=outcome.streamed,
+        output_truncated=outcome.output_truncated,
         error=outcome.error,
         logs=outcome.logs,
         artifacts=outcome.artifacts,

@@ -13,6 +13,7 @@ const READY = 16;
 const LOADED = 17;
 const RESULT = 18;
 const ARTIFACT = 19;
+const PART = 20;
 
 const HEADER_BYTES = 5;
 const READ_AT_ONCE = 64 * 1024;
@@ -64,4 +65,4 @@ class Channel {
   }
 }
 
-module.exports = { Channel, ProtocolBroken, LOAD, INVOKE, READY, LOADED, RESULT, ARTIFACT, GO };
+module.exports = { Channel, ProtocolBroken, LOAD, INVOKE, READY, LOADED, RESULT, ARTIFACT, PART, GO };

@@ -5,7 +5,7 @@ import os
 from nanogrid_runtime.values import decode
 
 LOAD, INVOKE, GO = 1, 2, 3
-READY, LOADED, RESULT, ARTIFACT = 16, 17, 18, 19
+READY, LOADED, RESULT, ARTIFACT, PART = 16, 17, 18, 19, 20
 
 #: Exit code where the platform does not keep to the protocol (EX_SOFTWARE).
 PROTOCOL_BROKEN = 70

@@ -8,8 +8,12 @@ import time
 from nanogrid_runtime.artifacts import Artifacts
 from nanogrid_runtime.channel import split
 from nanogrid_runtime.failures import failure, raised, too_large, unwritable
+from nanogrid_runtime.parts import Gathered, NoPart, Sent, take_all, take_each, yields
 from nanogrid_runtime.process import PeakMemory, enter, left_processes, output_folder
 from nanogrid_runtime.values import decode, encode
+
+#: The field of RESULT for what a handler has yielded, with what says so.
+STREAMED = b'streamed":true,"output'
 
 now, getpid, exit_now = time.time, os.getpid, os._exit
 
@@ -53,8 +57,9 @@ def facts_of(order):
 class Function:
     """The loaded function: answers one INVOKE after the other."""
 
-    def __init__(self, order, handler, streams, logs, artifacts):
+    def __init__(self, order, handler, streams, logs, artifacts, channel):
         self._handler = handler
+        self._channel = channel
         self._artifacts = artifacts
         self._streams = streams
         self._logs = logs
@@ -75,15 +80,19 @@ class Function:
             return self._refuse(payload, exc)
         self._logs.run_id = call["runId"]
         self._logs.set_up()
-        field, content = self._run(call["event"], Context(self._facts, call))
+        field, content = self._run(call, Context(self._facts, call))
         return self._result(call["nonce"], field, content)
 
-    def _run(self, event, context):
+    def _run(self, call, context):
         """The field of RESULT that the run fills, and its JSON."""
         try:
-            value = self._handler(event, context)
+            value = self._handler(call["event"], context)
             if hasattr(type(value), "__await__"):
                 value = self._wait_for(value)
+            if yields(value):
+                return STREAMED, self._drained(value, call)
+        except NoPart as exc:
+            return b"error", exc.error
         except SystemExit as exc:
             self.exit_code = exc.code if isinstance(exc.code, int) else int(exc.code is not None)
             message = f"The handler called sys.exit({'' if exc.code is None else repr(exc.code)}); return instead."
@@ -91,6 +100,18 @@ class Function:
         except BaseException as exc:  # whatever the function raises is its answer
             return b"error", raised("exception", exc, self._root)
         return self._written(value)
+
+    def _drained(self, value, call):
+        """Hand on all that the handler yields; what then is its output."""
+        if call.get("stream"):
+            taker = Sent(self._root, self._max_output, self._channel, call["nonce"])
+        else:
+            taker = Gathered(self._root, self._max_output)
+        if hasattr(type(value), "__anext__"):
+            self._wait_for(take_each(value, taker.take))
+        else:
+            take_all(value, taker.take)
+        return taker.output()
 
     def _wait_for(self, awaitable):
         """One event loop for all runs: clients that the function keeps go on working."""
@@ -146,7 +167,7 @@ def load(order, streams, logs, channel):
         sys.argv[:] = [""]
         # `site`, which is not loaded, would have put these there.
         builtins.exit = builtins.quit = sys.exit
-        return Function(order, find_handler(order["handler"], root), streams, logs, artifacts), None
+        return Function(order, find_handler(order["handler"], root), streams, logs, artifacts, channel), None
     except HandlerNotFound as exc:
         return None, failure("init_failed", str(exc), "HandlerNotFound")
     except SystemExit as exc:
