@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Generic, TypeVar
 
 from nanogrid.backends.local.database import Database
@@ -23,7 +24,8 @@ _FLUSH_BYTES = 8 * 1024 * 1024
 _FULL_COUNT = 5_000
 _FULL_BYTES = 64 * 1024 * 1024
 
-#: Rows in one statement: SQLite then works through them without taking the interpreter's lock in between.
+#: Rows in one statement: SQLite works through them without the interpreter's lock. Few sizes, so that it finds each
+#: statement prepared; and none too large, because putting it together holds the lock, and so the event loop up.
 _BULKS = (128, 64, 32, 16, 8, 4, 2, 1)
 
 
@@ -186,31 +188,32 @@ class Mirror(Generic[V]):
 
 
 def put_rows(
-    connection: sqlite3.Connection, insert: str, rows: Sequence[tuple[object, ...]], *, conflict: str = ""
+    connection: sqlite3.Connection, insert: str, rows: Iterable[tuple[object, ...]], *, conflict: str = ""
 ) -> None:
     """Execute `insert`, an INSERT that ends before its VALUES, for all rows, in few statements.
 
-    `conflict` is what is to be done where a row is there already.
+    `conflict` is what is to be done where a row is there already. Rows that are made on the way are made bulk by bulk.
     """
-    for row_count, bulk in _in_bulks(rows):
+    for bulk in _in_bulks(rows):
         row = f"({', '.join('?' * len(bulk[0]))})"
         values = [value for row_values in bulk for value in row_values]
-        connection.execute(f"{insert} VALUES {', '.join([row] * row_count)} {conflict}", values)
+        connection.execute(f"{insert} VALUES {', '.join([row] * len(bulk))} {conflict}", values)
 
 
-def delete_keys(connection: sqlite3.Connection, delete: str, keys: Sequence[str]) -> None:
+def delete_keys(connection: sqlite3.Connection, delete: str, keys: Iterable[str]) -> None:
     """Execute `delete`, a DELETE that ends before its list of keys, for all keys, in few statements."""
-    for count, bulk in _in_bulks(keys):
-        connection.execute(f"{delete} ({', '.join('?' * count)})", bulk)
+    for bulk in _in_bulks(keys):
+        connection.execute(f"{delete} ({', '.join('?' * len(bulk))})", bulk)
 
 
 B = TypeVar("B")
 
 
-def _in_bulks(items: Sequence[B]) -> Iterable[tuple[int, Sequence[B]]]:
-    # Few sizes, so that SQLite finds each statement prepared.
-    start = 0
-    for size in _BULKS:
-        while len(items) - start >= size:
-            yield size, items[start : start + size]
-            start += size
+def _in_bulks(items: Iterable[B]) -> Iterator[Sequence[B]]:
+    left = iter(items)
+    while chunk := list(islice(left, _BULKS[0])):
+        start = 0
+        for size in _BULKS:
+            if len(chunk) - start >= size:
+                yield chunk[start : start + size]
+                start += size

@@ -82,8 +82,8 @@ class Saved(NamedTuple):
 def save(connection: sqlite3.Connection, changes: Changes[Saved]) -> None:
     """Write runs as they are now; None takes a run out, and its input and idempotency key with it."""
     saved = [change for change in changes.values() if change]
-    runs = [(run.run_id, run.tenant, run.function_id, run.status.value, _encoder.encode(run)) for run, _, _ in saved]
-    inputs = [(run.run_id, bytes(input_)) for run, input_, _ in saved if input_ is not None]
+    runs = ((run.run_id, run.tenant, run.function_id, run.status.value, _encoder.encode(run)) for run, _, _ in saved)
+    inputs = ((run.run_id, bytes(input_)) for run, input_, _ in saved if input_ is not None)
     keys = [key for _, _, key in saved if key is not None]
     put_rows(connection, "INSERT INTO runs (run_id, tenant, function_id, status, record)", runs, conflict=_ANEW)
     put_rows(connection, "INSERT OR REPLACE INTO run_inputs (run_id, input)", inputs)

@@ -121,7 +121,7 @@ def _whole(entry: QueuedTask) -> _Fare:
 
 
 def _save(connection: sqlite3.Connection, changes: Changes[_Fare]) -> None:
-    tasks = [(run_id, _encoder.encode(fare.task)) for run_id, fare in changes.items() if fare and fare.task]
+    tasks = ((run_id, _encoder.encode(fare.task)) for run_id, fare in changes.items() if fare and fare.task)
     # One that was never handed out has not fared at all.
     fares = [(run_id, *fare[1:4]) for run_id, fare in changes.items() if fare and fare.attempt]
     gone = [run_id for run_id, fare in changes.items() if not fare]
