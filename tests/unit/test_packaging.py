@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nanogrid.cli import bytecode
 from nanogrid.cli.packaging import Packager, Target
 from nanogrid.errors import InvalidField
 
@@ -74,6 +75,50 @@ def test_the_wheel_is_the_one_for_the_target_not_for_this_machine(packager, tmp_
     packages = resolved(packager, requirements(tmp_path, "tiny"), "python3.12", "arm64")
 
     assert b"cp312-manylinux_2_17_aarch64" in packages.files["tiny/__init__.py"].content
+
+
+def test_wheels_are_compiled_for_the_target_where_this_machine_has_its_python(packager, tmp_path):
+    make_wheel(tmp_path, "tiny")
+
+    here = resolved(packager, requirements(tmp_path, "tiny")).files
+    nowhere = resolved(packager, requirements(tmp_path, "tiny"), "python3.99").files
+
+    (compiled,) = [name for name in here if name.endswith(".pyc")]
+    assert compiled == f"tiny/__pycache__/__init__.cpython-3{sys.version_info.minor}.pyc"
+    # It says nothing of this machine, and is good whatever the time of the file beside it.
+    assert str(tmp_path).encode() not in here[compiled].content
+    assert here[compiled].content[4:8] == (1).to_bytes(4, "little")
+    assert not [name for name in nowhere if name.endswith(".pyc")]
+
+
+def test_a_module_that_is_no_python_of_the_target_is_left_as_it_is(packager, tmp_path):
+    wheel = make_wheel(tmp_path, "tiny")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("tiny/old.py", "print 'two'\n")
+
+    files = resolved(packager, requirements(tmp_path, "tiny")).files
+
+    assert "tiny/old.py" in files
+    assert sum(name.endswith(".pyc") for name in files) == 1
+
+
+# bytes of bytecode, and files in all, that are allowed; what is left
+@pytest.mark.parametrize(
+    ("most_bytes", "most_files", "left"),
+    [
+        (11, 2, {"tiny/a.py", "tiny/__pycache__/a.cpython-311.pyc"}),
+        (10, 2, {"tiny/a.py"}),  # more than it is worth
+        (11, 1, {"tiny/a.py"}),  # the archive may have no more files than that
+    ],
+)
+def test_bytecode_that_is_too_much_is_left_out(tmp_path, most_bytes, most_files, left):
+    cached = tmp_path / "tiny" / "__pycache__"
+    cached.mkdir(parents=True)
+    (cached / "a.cpython-311.pyc").write_bytes(b"x" * 11)
+    (tmp_path / "tiny" / "a.py").write_text("a = 1\n")
+    bytecode.drop_too_much(tmp_path, most_bytes, most_files)
+
+    assert set(bytecode.read_with_bytecode(tmp_path)) == left
 
 
 def test_a_package_without_a_wheel_is_refused_and_its_code_never_runs(packager, tmp_path):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from nanogrid.cli.bytecode import compile_command, drop_too_much, read_with_bytecode
 from nanogrid.cli.render import counted
 from nanogrid.client.bundle import Entry, read_folder
 from nanogrid.errors import InvalidField
@@ -95,7 +96,8 @@ class Packager:
             raise InvalidField(f"{requirements} cannot be read: {exc}.", path="requirements.txt") from exc
         for path, text in texts.items():
             _refuse_builds(path, text)
-        key = _key("python", str(target), str(target.glibc), *texts.values())
+        python = self._same_python(target)
+        key = _key("python", "compiled" if python else "", str(target), str(target.glibc), *texts.values())
 
         def make(folder: Path) -> None:
             arguments = self._pip_arguments(requirements, target, folder)
@@ -103,8 +105,12 @@ class Packager:
             code, output = _execute(arguments, Path.cwd(), environ, say)
             if code != 0:
                 raise _pip_failure(requirements, target, output)
+            if python:
+                # What can't be compiled is left as it is: whoever imports it hears why.
+                _execute(compile_command(python, folder), folder, environ, lambda _: None)
+                drop_too_much(folder)
 
-        files, cached = self._made(key, make)
+        files, cached = self._made(key, make, read_with_bytecode)
         count = len({name.split("/")[0] for name in files if name.split("/")[0].endswith(".dist-info")})
         return Packages(files, f"{counted(count, 'package')} from {requirements.name}{' (cached)' if cached else ''}")
 
@@ -137,17 +143,19 @@ class Packager:
         count = sum(name.endswith("/package.json") for name in modules)
         return Packages(modules, f"{counted(count, 'package')} from package.json{' (cached)' if cached else ''}")
 
-    def _made(self, key: str, make: Callable[[Path], None]) -> tuple[dict[str, Entry], bool]:
+    def _made(
+        self, key: str, make: Callable[[Path], None], read: Callable[[Path], dict[str, Entry]] = read_folder
+    ) -> tuple[dict[str, Entry], bool]:
         """The files under the key, and whether they were there. Kept whole or not at all, whoever else makes them."""
         kept = self._cache / key
         if kept.is_dir() and not self._refresh:
-            return read_folder(kept), True
+            return read(kept), True
         self._cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._cache, prefix="new-") as temporary:
             fresh = Path(temporary) / "files"
             fresh.mkdir()
             make(fresh)
-            files = read_folder(fresh)
+            files = read(fresh)
             if kept.is_dir():
                 kept.rename(Path(temporary) / "old")
             # Somebody else may have made the same meanwhile: theirs is as good.
@@ -164,12 +172,17 @@ class Packager:
 
     def _interpreter(self, target: Target) -> list[str]:
         # Conditions such as `python_version < "3.12"` are read for the Python that pip works for.
+        python = self._same_python(target)
+        return [] if python in ("", sys.executable) else ["--python", python]
+
+    def _same_python(self, target: Target) -> str:
+        """A Python of the target's version on this machine; empty where there is none."""
         if target.python == f"{sys.version_info.major}.{sys.version_info.minor}":
-            return []
+            return sys.executable
         same = shutil.which(f"python{target.python}", path=self._environ.get("PATH"))
         # A version manager leaves commands behind for versions that are not in use.
         works = same is not None and _execute([same, "-c", ""], Path.cwd(), self._environ, lambda _: None)[0] == 0
-        return ["--python", same] if same is not None and works else []
+        return same if same is not None and works else ""
 
 
 def _with_includes(requirements: Path, seen: frozenset[Path] = frozenset()) -> Iterator[Path]:
