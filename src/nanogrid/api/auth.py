@@ -7,13 +7,21 @@ from nanogrid.errors import ScopeMissing, Unauthorized
 from nanogrid.key_ring import token_digest
 from nanogrid.model import Principal, Scope
 
-__all__ = ["Auth", "Principal", "check_scopes", "token_digest"]
+__all__ = ["Auth", "Principal", "check_scopes", "presented", "token_digest"]
 
 _HINT = "Send `Authorization: Bearer TOKEN`."
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def presented(authorization: str | None) -> str | None:
+    """What stands for the token of an Authorization header; "" where it has none, None where there is no header."""
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    return token_digest(token.strip()) if scheme.lower() == "bearer" else ""
 
 
 class Auth:
@@ -27,26 +35,29 @@ class Auth:
         self._principals = principals
         self._now = now
 
-    def admitted(self, authorization: str | None, scopes: frozenset[Scope]) -> Principal:
-        """Who sent this Authorization header, if any of the scopes is his. Raises `Unauthorized`, `ScopeMissing`."""
-        principal = self.principal(authorization)
+    def admitted(self, digest: str | None, scopes: frozenset[Scope]) -> Principal:
+        """Who has `presented` this, if any of the scopes is his. Raises `Unauthorized`, `ScopeMissing`."""
+        principal = self.holder(digest)
         check_scopes(principal, scopes)
         return principal
 
-    def guest(self, authorization: str | None) -> Principal | None:
-        """Who sent this Authorization header; None where it is nobody that this grid knows."""
+    def guest(self, digest: str | None) -> Principal | None:
+        """Who has `presented` this; None where it is nobody that this grid knows."""
         try:
-            return self.principal(authorization)
+            return self.holder(digest)
         except Unauthorized:
             return None
 
     def principal(self, authorization: str | None) -> Principal:
         """Who sent this Authorization header. Raises `Unauthorized`."""
-        if authorization is None:
+        return self.holder(presented(authorization))
+
+    def holder(self, digest: str | None) -> Principal:
+        """Who has `presented` this. Raises `Unauthorized`."""
+        if digest is None:
             raise Unauthorized("the request carries no token.", hint=_HINT)
-        scheme, _, token = authorization.partition(" ")
-        principal = self._principals.get(token_digest(token.strip()))
-        if principal is None or scheme.lower() != "bearer":
+        principal = self._principals.get(digest)
+        if principal is None:
             raise Unauthorized("the token is not one of this grid.", hint=_HINT)
         if principal.expires_at is not None and principal.expires_at <= self._now():
             raise Unauthorized("the token has expired.", hint="`nanogrid keys create` makes another.")

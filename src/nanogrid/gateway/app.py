@@ -11,7 +11,7 @@ from typing import cast
 
 from starlette.types import Receive, Scope, Send
 
-from nanogrid.api.auth import Auth, Principal
+from nanogrid.api.auth import Auth, Principal, presented
 from nanogrid.api.errors import internal_error, problem_answer
 from nanogrid.api.head import check_origin
 from nanogrid.api.message import Answer, Request, Stream
@@ -20,7 +20,7 @@ from nanogrid.api.routes import ROUTES
 from nanogrid.api.services import Services
 from nanogrid.errors import CallFailed, NanoGridError, PlatformError
 from nanogrid.gateway.console import console_routes
-from nanogrid.gateway.head import Head, check_host, path_of, read_headers
+from nanogrid.gateway.head import Head, check_host, length_of, path_of, read_headers
 from nanogrid.gateway.intake import Disconnected, Intake
 from nanogrid.gateway.lambda_api.face import lambda_routes
 from nanogrid.gateway.sending import send_answer, send_stream
@@ -112,6 +112,8 @@ class Gateway:
             raw_path=(scope.get("raw_path") or b"").decode("latin-1"),
             query=query,
             client=(scope.get("client") or ("",))[0],
+            digest=presented(headers.get("authorization")),
+            length=length_of(headers),
         )
 
     def _new_id(self) -> str:
@@ -129,13 +131,13 @@ class Gateway:
     def _admitted(self, head: Head) -> Principal | None:
         """Who asks; None where anybody may. Raises `Unauthorized`, `ScopeMissing`, `PlatformError`."""
         route = head.route
-        principal = None if route.public else self._principal(route, head.headers.get("authorization"))
+        principal = None if route.public else self._principal(route, head.digest)
         if route.method != "GET":
             self._check_ready()
         return principal
 
-    def _principal(self, route: Route, authorization: str | None) -> Principal | None:
-        return self._auth.guest(authorization) if route.guests else self._auth.admitted(authorization, route.scopes)
+    def _principal(self, route: Route, digest: str | None) -> Principal | None:
+        return self._auth.guest(digest) if route.guests else self._auth.admitted(digest, route.scopes)
 
     def _call(
         self, head: Head, body: bytes, principal: Principal | None, request_id: str

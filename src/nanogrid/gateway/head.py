@@ -31,11 +31,16 @@ class Head(Struct, frozen=True, kw_only=True):
     #: The address that it came from.
     client: str = ""
 
-    @property
-    def length(self) -> int:
-        """Of the body, in bytes, as far as it was announced in one number; else -1."""
-        announced = self.headers.get("content-length", "")
-        return int(announced) if announced.isdecimal() else -1
+    #: What stands for the token that came with it; see `api.auth.presented`. Who holds that is looked up each time.
+    digest: str | None = None
+    #: Of the body, in bytes, as far as it was announced in one number; else -1.
+    length: int = -1
+
+
+def length_of(headers: dict[str, str]) -> int:
+    """How long the body is said to be; -1 where nothing is said, or no number."""
+    announced = headers.get("content-length", "")
+    return int(announced) if announced.isdecimal() else -1
 
 
 def read_headers(scope: Scope) -> dict[str, str]:
