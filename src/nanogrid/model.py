@@ -111,6 +111,8 @@ class Settings(Record, frozen=True, kw_only=True):
     runtime: str
     handler: str
     memory_mb: int = DEFAULT_MEMORY_MB
+    #: How far the grid may raise `memory_mb` where a run has ended for the lack of it; 0: it may not.
+    auto_memory_mb: int = 0
     timeout_ms: int = DEFAULT_TIMEOUT_MS
     environment: dict[str, str] = {}
     #: Environment variables whose values are secrets: the variable's name, and the secret's.
@@ -142,6 +144,8 @@ class Function(Settings, frozen=True, kw_only=True):
     code_size: int
     created_at: datetime
     updated_at: datetime
+    #: Why the grid has made this version by itself; empty where somebody deployed it.
+    note: str = ""
 
 
 class RunError(Record, frozen=True, kw_only=True):
@@ -191,6 +195,8 @@ class Usage(Record, frozen=True, kw_only=True):
     init_ms: float = 0.0
     duration_ms: float = 0.0
     peak_memory_mb: float = 0.0
+    #: What the run's memory was raised to before this try; 0: it had what its version has.
+    raised_memory_mb: int = 0
 
 
 class Trigger(Record, frozen=True, kw_only=True):

@@ -48,6 +48,7 @@ class Change(Record, frozen=True, kw_only=True):
     zip: bytes | UnsetType = UNSET
     upload: str | UnsetType = UNSET
     memory_mb: int | UnsetType = UNSET
+    auto_memory_mb: int | UnsetType = UNSET
     timeout_ms: int | UnsetType = UNSET
     environment: dict[str, str] | UnsetType = UNSET
     secrets: dict[str, str] | UnsetType = UNSET
@@ -205,7 +206,7 @@ class ResourceManager:
             raise InvalidField(f"the function {latest.name!r} has no version before its first.", path="$.version")
         target = latest.version - 1 if version is None else version
         earlier = await self._registry.get(latest.function_id, target, tenant=tenant)
-        function = structs.replace(earlier, version=latest.version + 1, updated_at=self._clock.now())
+        function = structs.replace(earlier, version=latest.version + 1, updated_at=self._clock.now(), note="")
         if self._warm is not None:
             await self._warm(function)
         await self._registry.update(function)
@@ -312,6 +313,7 @@ def _changed(function: Function, change: Change, runtime: str) -> Function:
         for name in (
             "handler",
             "memory_mb",
+            "auto_memory_mb",
             "timeout_ms",
             "environment",
             "secrets",
@@ -324,7 +326,13 @@ def _changed(function: Function, change: Change, runtime: str) -> Function:
         )
         if (value := getattr(change, name)) is not UNSET
     }
-    changed = structs.replace(function, runtime=runtime, **settings)
+    changed = structs.replace(function, runtime=runtime, note="", **settings)
+    if 0 < changed.auto_memory_mb < changed.memory_mb:
+        raise InvalidField(
+            f"memory cannot be raised to {changed.auto_memory_mb} MB where it is {changed.memory_mb} MB already.",
+            path="$.autoMemoryMb",
+            hint="Set `autoMemoryMb` to as much as `memoryMb` at least, or to 0 for a fixed memory.",
+        )
     if changed.http is Http.PUBLIC and changed.tenant != DEFAULT_TENANT:
         raise InvalidField(
             f"a function of the tenant {changed.tenant!r} cannot be public: its address says nothing of tenants.",

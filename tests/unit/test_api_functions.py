@@ -18,6 +18,8 @@ RECORD = {
         "concurrency",
         "retries",
         "maxAgeMs",
+        "autoMemoryMb",
+        "note",
         "idleTtlMs",
         "http",
         "codeSha256",

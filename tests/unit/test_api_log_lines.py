@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from nanogrid.api.log_lines import recent_lines
-from nanogrid.api.recommendation import recommend
 from nanogrid.model import Logs, Run, RunStatus, Usage
+from nanogrid.sizing import recommend
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -233,7 +233,8 @@ FAILURES: dict[ErrorKind, Advice] = {
     ),
     ErrorKind.OUT_OF_MEMORY: Advice(
         "The run needed more than the function's `memoryMb`, and was killed.",
-        "Raise it: `nanogrid configure NAME --memory 512`. `nanogrid tune NAME` recommends a size by the runs so far.",
+        "Raise it: `nanogrid configure NAME --memory 512`; or let the grid do so, as far as you allow: `--auto-memory "
+        "1024`. `nanogrid tune NAME` recommends a size by the runs so far.",
     ),
     ErrorKind.EXITED: Advice(
         "The process ended by itself, by a signal, or broke the protocol. The message has the exit code or signal.",

@@ -10,7 +10,6 @@ from nanogrid.api.log_lines import follow_lines, recent_lines
 from nanogrid.api.message import JSON, MULTIPART, Answer, Request, Stream, json_answer
 from nanogrid.api.multipart import parse_multipart
 from nanogrid.api.reading import check_media_type, convert, read_json, read_query
-from nanogrid.api.recommendation import recommend
 from nanogrid.api.records import (
     MAX_ENVIRONMENT_BYTES,
     Deployment,
@@ -26,6 +25,7 @@ from nanogrid.errors import FunctionNotFound, InvalidField
 from nanogrid.identifiers import is_function_reference
 from nanogrid.model import Function
 from nanogrid.ports import Page
+from nanogrid.sizing import recommend
 
 U = TypeVar("U", bound=Update)
 

@@ -37,6 +37,9 @@ Runtime = Annotated[
 ]
 Handler = Annotated[str, Meta(min_length=1, max_length=255, description="`module.function`, or an executable.")]
 MemoryMb = Annotated[int, Meta(ge=MIN_MEMORY_MB, le=MAX_MEMORY_MB)]
+AutoMemoryMb = Annotated[
+    int, Meta(ge=0, le=MAX_MEMORY_MB, description="How far the grid may raise `memoryMb` by itself; 0: it is fixed.")
+]
 TimeoutMs = Annotated[int, Meta(ge=1, le=MAX_TIMEOUT_MS)]
 Concurrency = Annotated[int, Meta(ge=0, le=10_000, description="Most runs at once; 0: as many as there is room for.")]
 Retries = Annotated[int, Meta(ge=0, le=10, description="Tries again of a failed asynchronous run.")]
@@ -93,6 +96,7 @@ class Update(Change, frozen=True, kw_only=True, forbid_unknown_fields=True):
     zip: Archive | UnsetType = UNSET
     upload: Sha256 | UnsetType = UNSET
     memory_mb: MemoryMb | UnsetType = UNSET
+    auto_memory_mb: AutoMemoryMb | UnsetType = UNSET
     timeout_ms: TimeoutMs | UnsetType = UNSET
     environment: Environment | UnsetType = UNSET
     secrets: SecretNames | UnsetType = UNSET

@@ -7,6 +7,7 @@ import typer
 from nanogrid.cli.render import print_json
 from nanogrid.cli.session import session_of
 from nanogrid.cli.setting_options import (
+    AutoMemory,
     Concurrency,
     HttpOption,
     MaxAge,
@@ -27,6 +28,7 @@ def configure(
     name: Annotated[str, typer.Argument(help="The function's name or id.")],
     handler: Annotated[str | None, typer.Option(help="MODULE.FUNCTION, or an executable of the archive.")] = None,
     memory: Memory = None,
+    auto_memory: AutoMemory = None,
     timeout_ms: Timeout = None,
     variables: Variables = None,
     secret: Secrets = None,
@@ -45,6 +47,7 @@ def configure(
     settings = {
         "handler": handler,
         "memory_mb": memory,
+        "auto_memory_mb": auto_memory,
         "timeout_ms": timeout_ms,
         "environment": environment_of(variables, session.environ),
         "secrets": secrets_of(secret),

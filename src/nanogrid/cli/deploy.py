@@ -15,6 +15,7 @@ from nanogrid.cli.packaging import Packager, Packages, Target
 from nanogrid.cli.render import clean, counted, print_json, size
 from nanogrid.cli.session import Session, session_of
 from nanogrid.cli.setting_options import (
+    AutoMemory,
     Concurrency,
     HttpOption,
     MaxAge,
@@ -55,6 +56,7 @@ def deploy(
     runtime: _Runtime = None,
     handler: _Handler = None,
     memory: Memory = None,
+    auto_memory: AutoMemory = None,
     timeout_ms: Timeout = None,
     variables: Variables = None,
     secret: Secrets = None,
@@ -88,6 +90,7 @@ def deploy(
             runtime=plan.runtime,
             handler=plan.handler,
             memory_mb=memory,
+            auto_memory_mb=auto_memory,
             timeout_ms=timeout_ms,
             environment=environment_of(variables, session.environ),
             secrets=secrets_of(secret),

@@ -28,7 +28,7 @@ from nanogrid.cli.session import Session, session_of
 from nanogrid.client import FunctionInfo, RunInfo
 from nanogrid.errors import ConfigError
 from nanogrid.identifiers import is_run_id
-from nanogrid.model import RunStatus
+from nanogrid.model import RunStatus, Usage
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")]
@@ -236,7 +236,7 @@ def _print_run(session: Session, shown: RunInfo) -> None:
             ("queued", milliseconds(usage.queued_ms)),
             ("start", start),
             ("ran", milliseconds(usage.duration_ms)),
-            ("memory", f"{usage.peak_memory_mb:.0f} MB at most"),
+            ("memory", f"{usage.peak_memory_mb:.0f} MB at most{_raised(usage)}"),
         ]
     if shown.artifacts:
         fields.append(("artifacts", f"{len(shown.artifacts)}: nanogrid artifacts {shown.run_id}"))
@@ -257,7 +257,7 @@ def _function_fields(function: FunctionInfo) -> list[tuple[str, Any]]:
         ("version", str(function.version)),
         ("runtime", function.runtime),
         ("handler", function.handler),
-        ("memory", f"{function.memory_mb} MB"),
+        ("memory", _memory(function)),
         ("timeout", milliseconds(function.timeout_ms)),
         ("environment", ", ".join(sorted(function.environment)) or "none"),
         ("secrets", ", ".join(f"{k} from {v}" for k, v in sorted(function.secrets.items())) or "none"),
@@ -267,6 +267,17 @@ def _function_fields(function: FunctionInfo) -> list[tuple[str, Any]]:
         ("code", f"{size(function.code_size)}, sha-256 {function.code_sha256}"),
         ("updated", f"{function.updated_at.isoformat()} ({ago(function.updated_at)})"),
     ]
+    if function.note:
+        fields.append(("made because", function.note))
     if function.recommended_memory_mb:
         fields.append(("recommended", f"{function.recommended_memory_mb} MB, by the runs so far"))
     return fields
+
+
+def _memory(function: FunctionInfo) -> str:
+    by_itself = f", raised by itself up to {function.auto_memory_mb} MB" if function.auto_memory_mb else ""
+    return f"{function.memory_mb} MB{by_itself}"
+
+
+def _raised(usage: Usage) -> str:
+    return f"; its memory was raised to {usage.raised_memory_mb} MB" if usage.raised_memory_mb else ""

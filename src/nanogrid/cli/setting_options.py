@@ -10,6 +10,10 @@ from nanogrid.errors import InvalidField
 from nanogrid.model import Http, Network
 
 Memory = Annotated[int | None, typer.Option(metavar="MB", help="Memory limit in MB, 128 to 10240.")]
+AutoMemory = Annotated[
+    int | None,
+    typer.Option("--auto-memory", metavar="MB", help="How far memory may be raised by itself; 0 for a fixed one."),
+]
 Timeout = Annotated[
     int | None,
     typer.Option(

@@ -32,9 +32,9 @@ def versions(context: typer.Context, name: _Name, as_json: _Json = False) -> Non
         )
         for f in found
     ]
-    made = [ago(f.updated_at) for f in found]
-    headings = ["VERSION", "RUNTIME", "MEMORY", "TIMEOUT", "CODE", "SHA-256", "MADE"]
-    print_table(session.out, headings, [(*row, when) for row, when in zip(rows, made, strict=True)])
+    made = [(ago(f.updated_at), f.note) for f in found]
+    headings = ["VERSION", "RUNTIME", "MEMORY", "TIMEOUT", "CODE", "SHA-256", "MADE", ""]
+    print_table(session.out, headings, [(*row, *how) for row, how in zip(rows, made, strict=True)])
 
 
 def rollback(

@@ -115,6 +115,7 @@ class AsyncClient(Scheduling, Downloads):
         runtime: str | None = None,
         handler: str | None = None,
         memory_mb: int | None = None,
+        auto_memory_mb: int | None = None,
         timeout_ms: int | None = None,
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
@@ -138,6 +139,7 @@ class AsyncClient(Scheduling, Downloads):
         plan = make_plan(loaded, name, runtime, handler, existing)
         settings = {
             "memoryMb": memory_mb,
+            "autoMemoryMb": auto_memory_mb,
             "timeoutMs": timeout_ms,
             "environment": environment,
             "secrets": secrets,

@@ -95,6 +95,8 @@ class DirectRuns(FastPath):
     def _may_run(self, task: Task, function: Function, wait_s: float) -> bool:
         # The pool knows the function's limit on runs at once; a tenant's limits are the queue's to keep.
         limited = task.tenant_concurrency or task.tenant_backlog
+        # Nor may a run that may have to be tried again, with more memory, outlast its caller's wait.
+        limited = limited or function.auto_memory_mb
         return self.open and not limited and function.timeout_ms / 1000 + _MARGIN_S <= wait_s
 
     async def _attempt(self, task: Task, function: Function, claim: Claim) -> Run:

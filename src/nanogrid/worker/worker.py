@@ -8,10 +8,11 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator
+from functools import partial
 
 from msgspec import structs
 
-from nanogrid.clock import Clock, milliseconds
+from nanogrid.clock import Clock
 from nanogrid.errors import FunctionNotFound, LeaseLost, PlatformError, RunEnded, RunNotFound, StoreUnavailable
 from nanogrid.model import (
     MAX_PLATFORM_FAILURES,
@@ -27,9 +28,7 @@ from nanogrid.model import (
 )
 from nanogrid.observe import Log, Metrics
 from nanogrid.ports import (
-    Claim,
     DeadLetters,
-    Invocation,
     LogFeed,
     Outlet,
     Registry,
@@ -39,10 +38,12 @@ from nanogrid.ports import (
     SandboxPool,
     TaskQueue,
 )
+from nanogrid.worker.attempts import Attempts
+from nanogrid.worker.auto_memory import AutoMemory
 from nanogrid.worker.direct import DirectRuns
-from nanogrid.worker.live_lines import LiveLines
-from nanogrid.worker.outcomes import outcome_of, usage_of
+from nanogrid.worker.outcomes import outcome_of
 from nanogrid.worker.retry_policy import expired, is_too_old, next_pause_s
+from nanogrid.worker.warming import warm_successor
 
 #: How long one `receive` waits before it asks again, in seconds.
 _RECEIVE_WAIT_S = 20.0
@@ -85,15 +86,14 @@ class Worker:
         self._task_queue = task_queue
         self._dead_letters = dead_letters
         self._result_bus = result_bus
-        self._log_feed = log_feed
-        self._pool = pool
         self._clock = clock
         self._log = log
         self._metrics = metrics
         self._max_running = max_running
-        self._outlet = outlet
         self._direct = direct
         self._receive_wait_s = receive_wait_s
+        self._memory = AutoMemory(registry, clock, log, warm_successor=partial(warm_successor, pool, clock))
+        self._attempts = Attempts(run_store, log_feed, pool, clock, self._memory, outlet=outlet)
         # What it works on: run id -> lease and the asyncio task that holds it.
         self._held: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
         # Receipts of leases whose run was cancelled.
@@ -250,34 +250,10 @@ class Worker:
         if is_too_old(task, function, self._clock.now()):
             await self._finish(lease, expired(await self._run_store.get(task.run_id), function))
             return
-        began = self._clock.monotonic()
-        claim = await self._pool.acquire(function)
-        if isinstance(claim, RunError):
-            run = await self._run_store.start(task.run_id, lease.attempt)
-            spent = milliseconds(self._clock.monotonic() - began)
-            usage = Usage(cold_start=True, init_ms=spent)
-            await self._conclude(lease, function, run, Reply(error=claim), usage)
-            return
-        await self._run_claimed(lease, function, claim)
-
-    async def _run_claimed(self, lease: Lease, function: Function, claim: Claim) -> None:
-        task = lease.task
-        lines = LiveLines(self._log_feed, self._clock, task.run_id, task.function_id)
-        try:
-            run = await self._run_store.start(task.run_id, lease.attempt)
-            call = Invocation(
-                run_id=task.run_id,
-                attempt=lease.attempt,
-                input=task.input,
-                timeout_ms=function.timeout_ms,
-                traceparent=task.traceparent,
-            )
-            reply = await claim.sandbox.invoke(call, lines, self._outlet)
-        finally:
-            self._pool.release(claim)
-            lines.end()
-        usage = usage_of(reply, claim, run, task.enqueued_at)
-        await self._conclude(lease, function, run, reply, usage)
+        made = await self._attempts.make(task, lease.attempt, function)
+        await self._conclude(lease, function, made.run, made.reply, made.usage)
+        if made.usage.raised_memory_mb:
+            await self._memory.keep(task, made.usage.raised_memory_mb)
 
     async def _conclude(self, lease: Lease, function: Function, run: Run, reply: Reply, usage: Usage) -> None:
         """Answer for the attempt: with its outcome, or by another try where the function's policy has one left."""

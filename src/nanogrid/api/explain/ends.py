@@ -23,6 +23,7 @@ from nanogrid.model import (
     RunError,
     RunStatus,
 )
+from nanogrid.sizing import raised_memory_mb
 
 #: The share of a limit from which on a run that succeeded has come near to it.
 _NEARLY = 0.9
@@ -120,13 +121,30 @@ def _timed_out(run: Run, function: Function | None, _: RunError) -> _Limits:
 def _out_of_memory(run: Run, function: Function | None, _: RunError) -> _Limits:
     if function is None:
         return None, _mend(run)
-    limit = Limit(name="memoryMb", value=function.memory_mb, unit="MB", used=round(run.usage.peak_memory_mb) or None)
-    steps = []
-    if (more := min(2 * function.memory_mb, MAX_MEMORY_MB)) > function.memory_mb:
-        command = f"nanogrid configure {function.name} --memory {more}"
-        steps.append(Step(text=f"Give it {more} MB.", command=command))
+    had_mb = run.usage.raised_memory_mb or function.memory_mb
+    limit = Limit(name="memoryMb", value=had_mb, unit="MB", used=round(run.usage.peak_memory_mb) or None)
     less = Step(text="Or hold less at once: read in pieces, and drop what is done with.")
-    return limit, [*steps, less, *_again(run)]
+    return limit, [*_more_memory(function, had_mb), less, *_again(run)]
+
+
+def _more_memory(function: Function, had_mb: int) -> list[Step]:
+    more_mb = raised_memory_mb(had_mb, MAX_MEMORY_MB)
+    if more_mb == had_mb:
+        return []
+    if function.auto_memory_mb > had_mb:
+        next_mb = raised_memory_mb(had_mb, function.auto_memory_mb)
+        return [Step(text=f"Its memory is raised by itself: the next run has {next_mb} MB.")]
+    if function.auto_memory_mb:
+        command = f"nanogrid configure {function.name} --auto-memory {more_mb}"
+        text = f"Its memory is raised no further than {function.auto_memory_mb} MB: allow more."
+        return [Step(text=text, command=command)]
+    return [
+        Step(text=f"Give it {more_mb} MB.", command=f"nanogrid configure {function.name} --memory {more_mb}"),
+        Step(
+            text="Or let the grid raise it by itself, as far as you allow.",
+            command=f"nanogrid configure {function.name} --auto-memory {raised_memory_mb(more_mb, MAX_MEMORY_MB)}",
+        ),
+    ]
 
 
 def _exited(run: Run, _: Function | None, __: RunError) -> _Limits:

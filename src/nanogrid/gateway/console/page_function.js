@@ -70,6 +70,7 @@ function settings(item) {
     ["Runtime", visible(item.runtime)],
     ["Handler", h("code", {}, visible(item.handler))],
     ["Memory", [`${item.memoryMb} MB`, advice(item.recommendedMemoryMb, item.memoryMb, (value) => `${value} MB`)]],
+    ["Raised by itself", item.autoMemoryMb === 0 ? "never" : `up to ${item.autoMemoryMb} MB`],
     ["Time-out", [duration(item.timeoutMs), advice(item.recommendedTimeoutMs, item.timeoutMs, duration)]],
     ["Network", item.network === "none" ? "none: it reaches nothing" : "outbound: the internet"],
     ["Over HTTP", HTTP[item.http]],
@@ -113,7 +114,7 @@ function versionList(page, item, versions) {
   ];
   const rows = versions.map((version) => [
     `v${version.version}`,
-    moment(version.updatedAt),
+    [moment(version.updatedAt), version.note && h("span", { class: "soft" }, ` · ${visible(version.note)}`)],
     `${version.memoryMb} MB`,
     h("span", { class: "mono soft nowrap", title: version.codeSha256 }, version.codeSha256.slice(0, 8)),
     version.version === item.version

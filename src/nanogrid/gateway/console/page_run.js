@@ -65,6 +65,7 @@ function factsOf(run) {
     ["Started", run.startedAt ? moment(run.startedAt) : "not yet"],
     ["Ended", run.endedAt ? moment(run.endedAt) : "not yet"],
     ["Peak memory", run.usage.peakMemoryMb ? `${run.usage.peakMemoryMb.toFixed(1)} MB` : "–"],
+    ...(run.usage.raisedMemoryMb ? [["Memory raised to", `${run.usage.raisedMemoryMb} MB`]] : []),
   ];
   return panel(
     "Facts",

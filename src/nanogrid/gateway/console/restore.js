@@ -4,6 +4,7 @@ const SETTINGS = [
   "runtime",
   "handler",
   "memoryMb",
+  "autoMemoryMb",
   "timeoutMs",
   "environment",
   "secrets",

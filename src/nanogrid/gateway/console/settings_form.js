@@ -6,6 +6,7 @@ import { panel } from "./run_parts.js";
 
 const NUMBERS = [
   { name: "memoryMb", text: "Memory, MB", min: 128, max: 10_240, absent: 128 },
+  { name: "autoMemoryMb", text: "Raised by itself up to, MB (0: never)", min: 0, max: 10_240, absent: 0 },
   { name: "timeoutMs", text: "Time-out, ms", min: 1, max: 43_200_000, absent: 30_000 },
   { name: "concurrency", text: "Runs at once (0: any)", min: 0, max: 10_000, absent: 0 },
   { name: "retries", text: "Retries, if async", min: 0, max: 10, absent: 0 },

@@ -1,4 +1,4 @@
-"""What recent runs say about the memory and time that a function needs."""
+"""How much memory and time a function needs: by what its recent runs used, and by one that had too little."""
 
 import math
 from collections.abc import Iterable
@@ -23,6 +23,14 @@ def recommend(runs: Iterable[Run]) -> tuple[int, int] | tuple[None, None]:
         min(max(_stepped(memory, _MEMORY_STEP_MB), MIN_MEMORY_MB), MAX_MEMORY_MB),
         min(max(_stepped(time, _TIME_STEP_MS), _TIME_STEP_MS), MAX_TIMEOUT_MS),
     )
+
+
+def raised_memory_mb(memory_mb: int, ceiling_mb: int) -> int:
+    """The memory for a run that had too little: twice as much, never less than it had, never above the ceiling.
+
+    What it would have needed nobody knows: it was ended when it reached its limit.
+    """
+    return max(memory_mb, min(_stepped(2 * memory_mb, _MEMORY_STEP_MB), ceiling_mb))
 
 
 def _percentile(values: list[float]) -> float:
