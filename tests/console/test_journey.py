@@ -3,6 +3,7 @@
 from console_browser import console, run_now, status_is, visit, window
 
 from flow_steps import deploy, ended, http, reached, run
+from grid import started_grid
 
 HELLO = "def handler(event, context):\n    print('for', event['name'])\n    return {'hello': event['name']}\n"
 ECHO = "def handler(event, context):\n    return event\n"
@@ -163,11 +164,52 @@ async def test_an_older_version_comes_back_with_its_code(chromium, grid):
         await page.get_by_role("link", name="Edit and deploy").click()
         await page.get_by_label("Code").fill(ECHO)
         await page.get_by_role("button", name="Deploy v2").click()
-        await page.get_by_role("button", name="Roll back").click()
+        await page.get_by_role("button", name="Roll back to v1").click()
         await page.get_by_role("heading", name="greet v3").wait_for()
         versions = (await client.get("/functions/greet/versions")).json()["items"]
 
     assert versions[0]["codeSha256"] == versions[2]["codeSha256"] != versions[1]["codeSha256"]
+
+
+async def test_an_alias_is_set_with_a_share_moved_and_deleted(chromium, grid):
+    async with http(grid) as client:
+        await deploy(client, "echo", ECHO)
+        await client.put("/functions/echo", json={"memoryMb": 256})
+        async with console(chromium, grid, "#/functions/echo") as page:
+            await page.get_by_label("Alias", exact=True).fill("live")
+            await page.get_by_label("Version", exact=True).select_option("1")
+            await page.get_by_label("Some runs to").select_option("2")
+            await page.get_by_label("Share, %").fill("12.5")
+            await page.get_by_role("button", name="Set alias").click()
+            await page.get_by_role("cell", name="87.5 % v1, 12.5 % v2").wait_for()
+            shared = (await client.get("/functions/echo/aliases/live")).json()
+            await page.get_by_role("button", name="Move live").click()
+            share = await page.get_by_label("Share, %").input_value()
+            await page.get_by_label("Version", exact=True).select_option("2")
+            await page.get_by_label("Some runs to").select_option("")
+            await page.get_by_role("button", name="Set alias").click()
+            await page.get_by_role("cell", name="v2", exact=True).last.wait_for()
+            await page.get_by_role("button", name="Delete live").click()
+            await page.get_by_role("button", name="Delete it").click()
+            await page.get_by_text("None yet. An alias is a name").wait_for()
+        left = (await client.get("/functions/echo/aliases")).json()["items"]
+
+    assert (shared["version"], shared["weights"], share) == (1, {"2": 0.125}, "12.5")
+    assert left == []
+
+
+async def test_who_may_call_a_function_over_http_is_set_in_its_settings_and_shown_with_its_address(chromium, grid):
+    async with http(grid) as client:
+        await deploy(client, "echo", ECHO)
+        async with console(chromium, grid, "#/functions/echo/edit") as page:
+            await page.get_by_label("Over HTTP, under /fn").select_option("public")
+            await page.get_by_label("Raised by itself up to").fill("512")
+            await page.get_by_role("button", name="Deploy v2").click()
+            await page.get_by_role("link", name="/fn/echo").wait_for()
+            raised = await page.get_by_text("up to 512 MB").count()
+        answer = await client.get("/fn/echo", headers={"authorization": ""})
+
+    assert (raised, answer.status_code) == (1, 200)
 
 
 async def test_a_refused_field_is_told_at_the_field(chromium, grid):
@@ -197,19 +239,26 @@ async def test_a_function_is_deleted_only_after_a_question(chromium, grid):
     assert (kept, gone) == (200, 404)
 
 
-async def test_a_dead_letter_is_explained_and_redriven_when_its_cause_is_gone(chromium, grid):
-    async with http(grid) as client:
-        function = await deploy(client, "echo", f"{ECHO}# Loaded by nobody before.\n")
+async def test_a_dead_letter_is_explained_and_redriven_when_its_cause_is_gone(chromium):
+    async with started_grid() as grid:
+        async with http(grid) as client:
+            function = await deploy(client, "echo", ECHO)
+        # The code rots while nothing of it is unpacked.
+        await grid.stop()
         (archive,) = [path for path in (grid.data / "code").rglob("*") if path.name.startswith(function["codeSha256"])]
         whole = archive.read_bytes()
         archive.chmod(0o600)
         archive.write_bytes(b"rotten")
-        dead = await ended(client, (await run(client, "echo", 7, Prefer="respond-async")).json()["runId"])
-        archive.write_bytes(whole)
-        async with console(chromium, grid, "#/dead-letters") as page:
-            await page.get_by_role("button", name="Redrive").click()
-            await status_is(page, "succeeded")
-        record = await ended(client, dead["runId"])
+        await grid.start()
+        async with http(grid) as client:
+            dead = await ended(client, (await run(client, "echo", 7, Prefer="respond-async")).json()["runId"])
+            archive.write_bytes(whole)
+            async with console(chromium, grid, f"#/runs/{dead['runId']}") as page:
+                await page.get_by_label("Why it failed").get_by_text("The last reason").wait_for()
+                await visit(page, "#/dead-letters")
+                await page.get_by_role("button", name="Redrive").click()
+                await status_is(page, "succeeded")
+            record = await ended(client, dead["runId"])
 
     assert dead["status"] == "dead"
     assert record["output"] == 7

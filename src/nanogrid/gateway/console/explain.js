@@ -43,7 +43,7 @@ function queueRow({ ahead, aheadOf, dueAt }) {
 
 function step({ text, command }) {
   if (command === null) return h("li", {}, marked(text));
-  const typed = h("span", { class: "command" }, h("code", {}, visible(command)), copyButton(command, () => command));
+  const typed = h("span", { class: "command" }, h("code", {}, visible(command)), copyButton("the command", () => command));
   return h("li", {}, marked(text), typed);
 }
 

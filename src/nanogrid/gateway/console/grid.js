@@ -44,6 +44,23 @@ export class Grid {
     return this.#json("GET", `/functions/${encodeURIComponent(reference)}/versions`, { signal });
   }
 
+  async aliases(reference, signal) {
+    return (await this.#json("GET", `/functions/${encodeURIComponent(reference)}/aliases`, { signal })).items;
+  }
+
+  setAlias(reference, alias, value) {
+    const path = `/functions/${encodeURIComponent(reference)}/aliases/${encodeURIComponent(alias)}`;
+    return this.#json("PUT", path, { value });
+  }
+
+  async removeAlias(reference, alias) {
+    await this.#ask("DELETE", `/functions/${encodeURIComponent(reference)}/aliases/${encodeURIComponent(alias)}`, {});
+  }
+
+  rollBack(reference, version) {
+    return this.#json("POST", `/functions/${encodeURIComponent(reference)}/rollback`, { value: { version } });
+  }
+
   async deploy(deployment) {
     return this.#keeping(deployment.source, await this.#json("POST", "/functions", { value: deployment }));
   }

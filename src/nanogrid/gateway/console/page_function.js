@@ -1,13 +1,13 @@
 // One function: run it, its settings and versions, its latest runs.
 
-import { fill, h } from "./dom.js";
+import { aliasPanel } from "./aliases.js";
+import { h } from "./dom.js";
 import { bytes, duration, moment, plural, visible } from "./format.js";
 import { heading, runTable, table } from "./lists.js";
 import { LogTail } from "./log_tail.js";
 import { RunPanel } from "./run_panel.js";
 import { panel } from "./run_parts.js";
 import { attempt, confirmed, empty, load } from "./states.js";
-import { restored } from "./restore.js";
 
 const LATEST = 8;
 
@@ -15,15 +15,16 @@ const LATEST = 8;
 export function show(page) {
   page.title(page.reference);
   load(page.main, page.signal, async () => {
-    const [item, versions] = await Promise.all([
+    const [item, versions, aliases] = await Promise.all([
       page.grid.function(page.reference, {}, page.signal),
       page.grid.versions(page.reference, page.signal),
+      page.grid.aliases(page.reference, page.signal),
     ]);
-    return content(page, item, versions.items);
+    return content(page, item, versions.items, aliases);
   });
 }
 
-function content(page, item, versions) {
+function content(page, item, versions, aliases) {
   const latest = h("div");
   const refresh = () => load(latest, page.signal, () => latestRuns(page, item));
   const run = new RunPanel(page, item, { onEnded: refresh });
@@ -42,7 +43,13 @@ function content(page, item, versions) {
       "div",
       { class: "columns" },
       h("div", {}, run.element),
-      h("div", {}, settings(item), versionList(page, item, versions)),
+      h(
+        "div",
+        {},
+        settings(item),
+        versionList(page, item, versions),
+        aliasPanel(page, item, versions, aliases, () => show(page)),
+      ),
     ),
     new LogTail(page, item).element,
     h(
@@ -65,6 +72,13 @@ const HTTP = {
   public: "under /fn, for everybody",
 };
 
+function overHttp(item) {
+  if (item.http === "off") return HTTP.off;
+  const path = `/fn/${encodeURIComponent(item.name)}`;
+  // Only what is for everybody opens by a link: nothing sends a token along.
+  return [HTTP[item.http], ": ", item.http === "public" ? h("a", { href: path, target: "_blank", rel: "noreferrer" }, path) : h("code", {}, path)];
+}
+
 function settings(item) {
   const rows = [
     ["Runtime", visible(item.runtime)],
@@ -73,7 +87,7 @@ function settings(item) {
     ["Raised by itself", item.autoMemoryMb === 0 ? "never" : `up to ${item.autoMemoryMb} MB`],
     ["Time-out", [duration(item.timeoutMs), advice(item.recommendedTimeoutMs, item.timeoutMs, duration)]],
     ["Network", item.network === "none" ? "none: it reaches nothing" : "outbound: the internet"],
-    ["Over HTTP", HTTP[item.http]],
+    ["Over HTTP", overHttp(item)],
     ["At once", item.concurrency === 0 ? "as many as there is room for" : plural(item.concurrency, "run")],
     ["Retries", item.retries === 0 ? "none" : `${item.retries}, of asynchronous runs`],
     ["Stays warm", duration(item.idleTtlMs)],
@@ -119,29 +133,18 @@ function versionList(page, item, versions) {
     h("span", { class: "mono soft nowrap", title: version.codeSha256 }, version.codeSha256.slice(0, 8)),
     version.version === item.version
       ? h("span", { class: "soft nowrap" }, "in use")
-      : restoreButton(page, item, version),
+      : rollBackButton(page, item, version),
   ]);
   return panel("Versions", table("Versions", columns, rows));
 }
 
-function restoreButton(page, item, version) {
-  const change = restored(item, version, page.session);
-  const text = change.whole ? "Roll back" : "Take settings";
-  const button = h(
-    "button",
-    {
-      type: "button",
-      class: "small",
-      title: change.whole ? "" : "The code stays as it is: the API does not give back the code of older versions.",
-    },
-    text,
-  );
+function rollBackButton(page, item, version) {
+  const label = `Roll back to v${version.version}`;
+  const button = h("button", { type: "button", class: "small", "aria-label": label }, "Roll back");
   button.addEventListener("click", () =>
     attempt(page, button, async () => {
-      const made = await page.grid.update(item.functionId, change.change);
-      page.say(
-        `v${made.version} is in use, with ${change.whole ? "code and settings" : "the settings"} of v${version.version}.`,
-      );
+      const made = await page.grid.rollBack(item.functionId, version.version);
+      page.say(`v${made.version} is in use, with code and settings of v${version.version}.`);
       show(page);
     }),
   );

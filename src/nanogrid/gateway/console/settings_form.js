@@ -22,7 +22,7 @@ export class SettingsForm {
     this.fields = new Map();
     const basics = [current ? null : this.#name(), this.#runtime(onRuntime), this.#handler()];
     this.#suggestHandler();
-    const rest = [...NUMBERS.map((number) => this.#number(number)), this.#network(), this.#environment()];
+    const rest = [...NUMBERS.map((number) => this.#number(number)), this.#network(), this.#http(), this.#environment()];
     const summary = h("summary", {}, "Limits, network, environment");
     const details = h("details", { open: current !== null }, summary, h("div", { class: "fields" }, rest));
     this.element = panel("Settings", [h("div", { class: "fields" }, basics), details]);
@@ -61,6 +61,12 @@ export class SettingsForm {
     return this.#field("network", "Network", select);
   }
 
+  #http() {
+    const select = choice(["off", "token", "public"], {});
+    select.value = this.current?.http ?? "off";
+    return this.#field("http", "Over HTTP, under /fn", select);
+  }
+
   #environment() {
     const value = lines(this.current?.environment ?? {});
     const placeholder = "NAME=value, one per line, or a JSON object";
@@ -97,6 +103,7 @@ export class SettingsForm {
       ...(handler ? { handler } : {}),
       ...numbers,
       network: this.#value("network"),
+      http: this.#value("http"),
       environment: variables(this.#value("environment")),
     };
   }
