@@ -17,6 +17,7 @@ from flow_steps import deploy, http, run
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 AXE = "axe-core@4.14.1"
 PAGES = ["#/", "#/functions", "#/functions/greet", "#/functions/greet/edit", "#/new", "#/runs", "#/dead-letters"]
+PAGES += ["#/schedules", "#/schedules/greet", "#/schedules/invoice"]
 GREET = "def handler(event, context):\n    print('greeting', event['name'])\n    return {'hello': event['name']}\n"
 FAILING = (
     "def handler(order, context):\n    print('order', order)\n    return price(order)\n\n"
@@ -119,6 +120,9 @@ async def filled(client):
     for name in ("Ada", "Grace", "Edsger", "Barbara", "Tony"):
         await run(client, "greet", {"name": name})
     failed = await run(client, "invoice", {"amount": 3, "item": "lamp"})
+    for name, when in (("greet", "0 7 * * MON-FRI"), ("invoice", "every 15 minutes")):
+        made = {"function": name, "expression": when, "timezone": "Asia/Seoul", "enabled": name == "greet"}
+        await client.post("/schedules", json=made)
     return failed.json()["runId"]
 
 

@@ -14,6 +14,7 @@ import * as functions from "./page_functions.js";
 import * as overview from "./page_overview.js";
 import * as runPage from "./page_run.js";
 import * as runs from "./page_runs.js";
+import * as schedules from "./page_schedules.js";
 
 // Each page shows itself; `part` is the entry of the navigation that it belongs to.
 const PAGES = [
@@ -24,6 +25,8 @@ const PAGES = [
   { pattern: /^functions\/([^/]+)\/edit$/, part: "functions", show: deploy.show },
   { pattern: /^runs$/, part: "runs", show: runs.show },
   { pattern: /^runs\/([^/]+)$/, part: "runs", show: runPage.show },
+  { pattern: /^schedules$/, part: "schedules", show: schedules.show },
+  { pattern: /^schedules\/([^/]+)$/, part: "schedules", show: schedules.showOne },
   { pattern: /^dead-letters$/, part: "dead-letters", show: deadLetters.show },
 ];
 

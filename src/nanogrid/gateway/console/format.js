@@ -29,6 +29,12 @@ export function moment(iso) {
   return h("time", { datetime: iso, title: date.toLocaleString() }, ago((Date.now() - date) / 1000));
 }
 
+/** A moment to come: how long until then, with the exact time for whoever points at it. */
+export function coming(iso) {
+  const date = new Date(iso);
+  return h("time", { datetime: iso, title: date.toLocaleString() }, until((date - Date.now()) / 1000));
+}
+
 /** Hostile text made plain: colours are taken out, other control and direction characters are shown. */
 export function visible(text) {
   return text
@@ -53,6 +59,14 @@ function ago(seconds) {
   if (seconds < HOUR_S) return `${Math.floor(seconds / MINUTE_S)} min ago`;
   if (seconds < DAY_S) return `${Math.floor(seconds / HOUR_S)} h ago`;
   return `${plural(Math.floor(seconds / DAY_S), "day")} ago`;
+}
+
+function until(seconds) {
+  if (seconds < 1) return "now";
+  if (seconds < 2 * MINUTE_S) return `in ${Math.floor(seconds)} s`;
+  if (seconds < 2 * HOUR_S) return `in ${Math.floor(seconds / MINUTE_S)} min`;
+  if (seconds < 2 * DAY_S) return `in ${Math.floor(seconds / HOUR_S)} h`;
+  return `in ${plural(Math.floor(seconds / DAY_S), "day")}`;
 }
 
 function named(sign) {

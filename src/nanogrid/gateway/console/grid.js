@@ -116,6 +116,22 @@ export class Grid {
     return this.#json("POST", `/dead-letters/${encodeURIComponent(runId)}/redrive`, {});
   }
 
+  schedules(query, signal) {
+    return this.#json("GET", `/schedules${queryOf(query)}`, { signal });
+  }
+
+  schedule(name, signal) {
+    return this.#json("GET", `/schedules/${encodeURIComponent(name)}`, { signal });
+  }
+
+  changeSchedule(name, change) {
+    return this.#json("PUT", `/schedules/${encodeURIComponent(name)}`, { value: change });
+  }
+
+  async deleteSchedule(name) {
+    await this.#ask("DELETE", `/schedules/${encodeURIComponent(name)}`, {});
+  }
+
   health(signal) {
     return this.#json("GET", "/health/ready", { signal });
   }

@@ -54,11 +54,17 @@ async function again(page, run) {
   page.go(`#/runs/${started.runId}`);
 }
 
+function triggerOf({ schedule, dueAt }) {
+  const place = `#/schedules/${encodeURIComponent(schedule)}`;
+  return [h("a", { href: place }, visible(schedule)), h("span", { class: "soft" }, ` due ${new Date(dueAt).toLocaleString()}`)];
+}
+
 function factsOf(run) {
   const rows = [
     ["Run", [h("span", { class: "mono" }, run.runId), " ", copyButton("the run’s id", () => run.runId)]],
     ["Function", [functionLink(run.functionName), h("span", { class: "soft" }, ` v${run.version}`)]],
     ["Mode", run.mode],
+    ...(run.trigger ? [["Schedule", triggerOf(run.trigger)]] : []),
     ["Attempt", String(run.attempt)],
     ["Retried", run.retried === 0 ? "never" : `${run.retried}×`],
     ["Accepted", moment(run.createdAt)],

@@ -14,6 +14,13 @@ const PARTS = [
     icon: "M7 4c-3 0-1 6-4 6 3 0 1 6 4 6M13 4c3 0 1 6 4 6-3 0-1 6-4 6",
   },
   { part: "runs", text: "Runs", href: "#/runs", key: "g r", icon: "M6 4l10 6-10 6z" },
+  {
+    part: "schedules",
+    text: "Schedules",
+    href: "#/schedules",
+    key: "g s",
+    icon: "M10 3a7 7 0 1 0 0 14a7 7 0 1 0 0-14M10 6v4l3 2",
+  },
   { part: "dead-letters", text: "Dead letters", href: "#/dead-letters", key: "g d", icon: "M3 5h14v10H3zM3 5l7 6 7-6" },
 ];
 
