@@ -7,13 +7,20 @@ from datetime import UTC, datetime
 import pytest
 from typer.testing import CliRunner
 
+from clocks import ManualClock
 from gateway_harness import HELLO, serving
+from nanogrid.aliases import Aliases
+from nanogrid.backends.local import open_local
+from nanogrid.backends.local.backup import back_up, restore
 from nanogrid.cli.durations import in_words
 from nanogrid.cli.exits import ExitCode
 from nanogrid.cli.main import make_app
 from nanogrid.errors import InvalidField, NameTaken, ScheduleNotFound, TooLarge
+from nanogrid.quotas import Quotas
 from nanogrid.schedule import Fire, FireOutcome
+from nanogrid.scheduler import ScheduleChange, Scheduler, Schedules, Shelf
 from nanogrid.scheduler.policy import KEPT, recorded
+from records import some_function, some_run
 
 DAILY = {"function": "hello", "expression": "0 7 * * *", "timezone": "Europe/Berlin"}
 
@@ -328,6 +335,46 @@ def test_fires_are_counted_by_what_came_of_them(nanogrid_grid):
 
     assert 'nanogrid_schedule_fires_total{outcome="started"} 3.0' in text
     assert 'nanogrid_schedule_delay_seconds_bucket{le="0.001"} 3.0' in text
+
+
+# Backups
+
+
+async def test_a_restored_grid_has_the_schedules_and_makes_up_for_what_it_missed(tmp_path):
+    data, clock = tmp_path / "data", ManualClock()
+    async with open_local(data, clock) as backend:
+        await backend.registry.create(some_function(code_sha256=await backend.code_store.put(b"hello")))
+        made = await schedules_of(backend, clock).create(
+            None, ScheduleChange(function="hello", expression="@hourly"), tenant="default"
+        )
+    await back_up(data, tmp_path / "backup.tar")
+    await restore(tmp_path / "backup.tar", tmp_path / "restored")
+    await clock.advance(5 * 3600 + 1800)
+    async with open_local(tmp_path / "restored", clock) as backend:
+        restored = await schedules_of(backend, clock).get("hello", tenant="default")
+        fired = []
+        await scheduler_of(backend, clock, fired).serve()
+        after = await schedules_of(backend, clock).get("hello", tenant="default")
+
+    assert restored == made
+    assert [due.hour for due in fired] == [5]
+    assert after.next_at == datetime(2026, 1, 1, 6, tzinfo=UTC)
+
+
+def schedules_of(backend, clock):
+    quotas = Quotas(backend.record_store, backend.registry, clock)
+    resolve = Aliases(backend.record_store, backend.registry, clock).resolve
+    shelf = Shelf(backend.record_store, clock)
+    return Schedules(shelf, backend.run_store, clock, resolve=resolve, check_room=quotas.check_schedule)
+
+
+def scheduler_of(backend, clock, fired):
+    async def run(_reference, _input, *, trigger, **_options):
+        fired.append(trigger.due_at)
+        return some_run()
+
+    shelf = Shelf(backend.record_store, clock)
+    return Scheduler(shelf, backend.run_store, run, clock, on_fire=lambda *_: None, on_failure=pytest.fail)
 
 
 # The commands

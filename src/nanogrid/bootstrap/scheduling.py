@@ -6,6 +6,7 @@ from nanogrid.aliases import Aliases
 from nanogrid.backends.local import LocalBackend
 from nanogrid.clock import Clock
 from nanogrid.dispatcher import Dispatcher
+from nanogrid.errors import NanoGridError
 from nanogrid.model import Run
 from nanogrid.observe import Log, Metrics
 from nanogrid.quotas import Quotas
@@ -49,7 +50,10 @@ def wire_scheduling(
             )
 
     def on_failure(exc: Exception) -> None:
-        log.error("schedule.failed", error=str(exc), exc_info=exc)
+        if isinstance(exc, NanoGridError):
+            log.warning("schedule.postponed", error=str(exc))
+        else:
+            log.error("schedule.failed", error=str(exc), exc_info=exc)
 
     async def until_ended(run_id: str, tenant: str) -> Run:
         return await dispatcher.get(run_id, tenant=tenant, wait_s=_WAIT_S)

@@ -15,7 +15,7 @@ from nanogrid.api.errors import internal_answer
 from nanogrid.clock import Clock
 from nanogrid.cloud.control_plane.event import told
 from nanogrid.cloud.control_plane.grid import ControlPlane, open_control_plane
-from nanogrid.cloud.control_plane.scheduling import WITHIN_S, is_tick
+from nanogrid.cloud.control_plane.scheduling import is_tick
 
 
 class Entry:
@@ -41,7 +41,7 @@ class Entry:
 
     async def _answer(self, event: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            face, _ = await self._opened_once()
+            face = (await self._opened_once()).face
         except Exception as exc:  # noqa: BLE001 - the top: the caller gets an answer, and the reason is in the log
             request_id = f"req_{event['requestContext']['requestId']}"
             report("control_plane.not_opened", request_id=request_id, exc_info=exc)
@@ -50,8 +50,7 @@ class Entry:
 
     async def _tick(self) -> dict[str, Any]:
         """Attend to the schedules that are due. Raises where that cannot be done: Lambda counts it as an error."""
-        _, scheduler = await self._opened_once()
-        served = await scheduler.serve(within_s=WITHIN_S)
+        served = await (await self._opened_once()).tick()
         return {"nextAt": None if served.next_at is None else served.next_at.isoformat()}
 
     async def _opened_once(self) -> ControlPlane:

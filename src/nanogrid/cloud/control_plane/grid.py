@@ -1,7 +1,7 @@
 """Wires a Lambda: which adapter stands behind which port. Nothing happens before the first request."""
 
 from collections import ChainMap
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import NamedTuple, cast
@@ -18,7 +18,7 @@ from nanogrid.clock import Clock
 from nanogrid.cloud.control_plane.assignment import all_routes
 from nanogrid.cloud.control_plane.face import Face, Report
 from nanogrid.cloud.control_plane.owners import Owners
-from nanogrid.cloud.control_plane.scheduling import make_scheduler, make_schedules
+from nanogrid.cloud.control_plane.scheduling import make_scheduler, make_schedules, tick
 from nanogrid.cloud.control_plane.spill import BucketSpill
 from nanogrid.cloud.control_plane.tokens import Tokens
 from nanogrid.dispatcher import Dispatcher
@@ -28,7 +28,7 @@ from nanogrid.model import Principal
 from nanogrid.ports import TaskQueue
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
-from nanogrid.scheduler import Scheduler
+from nanogrid.scheduler import Served
 from nanogrid.secret_store import SecretStore
 
 #: API Gateway gives up after 30 s; a wait that runs out before is a 202, and nothing is lost.
@@ -40,8 +40,8 @@ class ControlPlane(NamedTuple):
 
     #: Requests.
     face: Face
-    #: Ticks.
-    scheduler: Scheduler
+    #: Attends to the schedules that are due. Raises `StoreUnavailable` where nothing of them can be read.
+    tick: Callable[[], Awaitable[Served]]
 
 
 @asynccontextmanager
@@ -58,7 +58,7 @@ async def open_control_plane(environ: Mapping[str, str], clock: Clock, report: R
             tokens = Tokens(partial(_principals, owners, services), clock)
             yield ControlPlane(
                 Face(all_routes(), services, tokens.principal, BucketSpill(client, settings), report),
-                make_scheduler(backend, services.dispatcher, clock, report),
+                partial(tick, make_scheduler(backend, services.dispatcher, clock, report), services.quotas),
             )
     finally:
         http.close()

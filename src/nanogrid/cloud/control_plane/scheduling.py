@@ -10,10 +10,12 @@ from nanogrid.aliases import Aliases
 from nanogrid.backends.aws import AwsBackend
 from nanogrid.clock import Clock
 from nanogrid.cloud.control_plane.face import Report
+from nanogrid.cloud.control_plane.tokens import FRESH_S
 from nanogrid.dispatcher import Dispatcher
+from nanogrid.errors import NanoGridError
 from nanogrid.quotas import Quotas
 from nanogrid.schedule import Fire, FireOutcome, Schedule
-from nanogrid.scheduler import Scheduler, Schedules, Shelf
+from nanogrid.scheduler import Scheduler, Schedules, Served, Shelf
 
 #: What the rule's target is called with, see the template.
 TICK: Mapping[str, str] = {"tick": "schedules"}
@@ -24,6 +26,12 @@ WITHIN_S = 20.0
 def is_tick(event: Mapping[str, Any]) -> bool:
     """Whether the event is the rule's: no request has such a field."""
     return event.get("tick") == TICK["tick"]
+
+
+async def tick(scheduler: Scheduler, quotas: Quotas) -> Served:
+    """Attend to what is due. Who only ever ticks authenticates nobody, and knows quotas only by this."""
+    await quotas.refresh(max_age_s=FRESH_S)
+    return await scheduler.serve(within_s=WITHIN_S)
 
 
 def make_scheduler(backend: AwsBackend, dispatcher: Dispatcher, clock: Clock, report: Report) -> Scheduler:
@@ -42,7 +50,10 @@ def make_scheduler(backend: AwsBackend, dispatcher: Dispatcher, clock: Clock, re
             )
 
     def on_failure(exc: Exception) -> None:
-        report("schedule.failed", exc_info=exc)
+        if isinstance(exc, NanoGridError):
+            report("schedule.postponed", error=str(exc))
+        else:
+            report("schedule.failed", exc_info=exc)
 
     shelf = Shelf(backend.record_store, clock)
     return Scheduler(shelf, backend.run_store, dispatcher.run, clock, on_fire=on_fire, on_failure=on_failure)
