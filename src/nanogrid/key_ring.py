@@ -4,6 +4,7 @@ All keys are in memory, so that who asks is known without a store. What changes 
 process changes, at the next `refresh`.
 """
 
+import asyncio
 import base64
 import hashlib
 import secrets
@@ -12,10 +13,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from nanogrid.clock import Clock
-from nanogrid.errors import InvalidField, KeyNotFound, Unauthorized, VaultLocked
+from nanogrid.errors import InvalidField, KeyNotFound, RevisionConflict, Unauthorized, VaultLocked
 from nanogrid.identifiers import new_key_id
 from nanogrid.model import Key, Principal, Record, Scope
 from nanogrid.ports import Page, RecordStore, Vault
@@ -81,6 +82,8 @@ class KeyRing:
         #: Keys that sign, by the id under which they do.
         self._signing: dict[str, _StoredKey] = {}
         self._signatories: dict[str, Signatory] = {}
+        # What is sealed is also recorded before the vault's key changes: else nothing would open it any more.
+        self._sealing = asyncio.Lock()
         self._owner = {owner_digest: Principal(name="owner")}
         self._principals = dict(self._owner)
         self._read_at = float("-inf")
@@ -130,9 +133,12 @@ class KeyRing:
             expires_at=expires_at,
             access_key_id=_new_access_key_id() if signs else None,
             digest=token_digest(token),
-            sealed_secret=await self._sealed(secret, _place(tenant, key_id)) if signs else "",
         )
-        await self._record_store.put(_KIND, _place(tenant, key.key_id), Raw(_encoder.encode(key)), revision=None)
+        async with self._sealing:
+            if signs:
+                sealed = await self._opened().seal(secret.encode(), bound_to=_bound_to(key))
+                key = structs.replace(key, sealed_secret=base64.b64encode(sealed).decode())
+            await self._record_store.put(_KIND, _place(tenant, key_id), Raw(_encoder.encode(key)), revision=None)
         self._principals[key.digest] = _principal(key)
         if key.access_key_id is not None:
             self._signing[key.access_key_id] = key
@@ -151,6 +157,14 @@ class KeyRing:
             known = Signatory(access_key_id=access_key_id, principal=_principal(key), secret=secret)
             self._signatories[access_key_id] = known
         return known
+
+    async def reseal(self) -> None:
+        """Seal anew what keys sign with, after the vault's key was renewed. Raises `VaultLocked`."""
+        async with self._sealing:
+            async for record in all_records(self._record_store, _KIND):
+                key = _decoder.decode(record.value)
+                if key.access_key_id is not None:
+                    await self._reseal(key, record.revision)
 
     async def list_keys(self, *, tenant: str, limit: int, cursor: str | None) -> Page[Key]:
         """The tenant's keys, oldest first, without what they open with."""
@@ -171,13 +185,19 @@ class KeyRing:
             self._signing.pop(key.access_key_id, None)
             self._signatories.pop(key.access_key_id, None)
 
-    async def _sealed(self, secret: str, place: str) -> str:
-        sealed = await self._opened().seal(secret.encode(), bound_to=f"{_KIND}/{place}")
-        return base64.b64encode(sealed).decode()
+    async def _reseal(self, key: _StoredKey, revision: str) -> None:
+        sealed = await self._opened().reseal(base64.b64decode(key.sealed_secret), bound_to=_bound_to(key))
+        key = structs.replace(key, sealed_secret=base64.b64encode(sealed).decode())
+        place = _place(key.tenant, key.key_id)
+        try:
+            await self._record_store.put(_KIND, place, Raw(_encoder.encode(key)), revision=revision)
+        except RevisionConflict:
+            return  # revoked meanwhile
+        self._signing[str(key.access_key_id)] = key
 
     async def _unsealed(self, key: _StoredKey) -> str:
-        place = _place(key.tenant, key.key_id)
-        return (await self._opened().unseal(base64.b64decode(key.sealed_secret), bound_to=f"{_KIND}/{place}")).decode()
+        sealed = base64.b64decode(key.sealed_secret)
+        return (await self._opened().unseal(sealed, bound_to=_bound_to(key))).decode()
 
     def _opened(self) -> Vault:
         if self._vault is None:
@@ -216,6 +236,11 @@ def _new_access_key_id() -> str:
 
 def _place(tenant: str, key_id: str) -> str:
     return f"{tenant}/{key_id}"
+
+
+def _bound_to(key: Key) -> str:
+    """What a key's secret is sealed for."""
+    return f"{_KIND}/{_place(key.tenant, key.key_id)}"
 
 
 def _principal(key: Key) -> Principal:

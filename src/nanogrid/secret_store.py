@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import msgspec
@@ -109,9 +110,10 @@ class SecretStore:
         """How often secrets of the tenant have changed, as far as known here: what was read before is old."""
         return self._changes[tenant]
 
-    async def rotate(self) -> int:
+    async def rotate(self, *, also: Callable[[], Awaitable[None]] | None = None) -> int:
         """Seal all secrets, of every tenant, under a new key; how many there are.
 
+        `also` seals anew what others have had this vault seal; the old key is forgotten after that.
         Interrupted anywhere, all of them still open, and another call goes on. Raises `VaultLocked` where one does not
         open: until it is set again or deleted, the old key is kept.
         """
@@ -121,6 +123,8 @@ class SecretStore:
             async for record in all_records(self._record_store, _KIND):
                 await self._reseal(record)
                 count += 1
+            if also is not None:
+                await also()
             await self._vault.forget_old_keys()
         return count
 

@@ -176,8 +176,8 @@ async def test_the_owner_rotates_the_key_and_functions_know_their_secrets_as_bef
 
 async def test_only_the_grids_owner_rotates_the_key():
     async with serving() as (grid, client):
-        _, friend = await grid.key_ring.create("friend", tenant="acme", scopes=["admin"])
-        _, deployer = await grid.key_ring.create("ci", tenant="default", scopes=["deploy"])
+        _, friend, _ = await grid.key_ring.create("friend", tenant="acme", scopes=["admin"])
+        _, deployer, _ = await grid.key_ring.create("ci", tenant="default", scopes=["deploy"])
         answers = [
             await client.post("/vault/rotate", headers={"authorization": f"Bearer {token}"})
             for token in (friend, deployer)

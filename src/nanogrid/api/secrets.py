@@ -45,4 +45,4 @@ async def rotate_vault(request: Request, services: Services) -> Answer:
             "the vault's key is rotated by the grid's owner.",
             hint=f"It needs an admin key of the tenant {DEFAULT_TENANT!r}.",
         )
-    return json_answer(VaultRotated(secrets=await services.secret_store.rotate()))
+    return json_answer(VaultRotated(secrets=await services.secret_store.rotate(also=services.key_ring.reseal)))
