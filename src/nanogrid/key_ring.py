@@ -1,7 +1,7 @@
 """The keys of a grid: made once, shown once, kept by their digest, found by one look-up.
 
 All keys are in memory, so that who asks is known without a store. What changes here is known here at once; what another
-process changes, at the next `refresh`.
+process changes, at the next `refresh`; whether it is time for one, a single small record tells, see `has_changed`.
 """
 
 import asyncio
@@ -23,6 +23,9 @@ from nanogrid.ports import Page, RecordStore, Vault
 from nanogrid.ports.listing import all_records
 
 _KIND = "key"
+#: The record, kind and name, whose revision is another after every change of whichever key.
+CHANGES = ("key-ring", "changes")
+_NOTHING = Raw(b"{}")
 #: What a key begins with, so that people and scanners of leaked secrets know it when they see one.
 _PREFIX = "ngk_"
 _SECRET_BYTES = 32
@@ -87,6 +90,8 @@ class KeyRing:
         self._owner = {owner_digest: Principal(name="owner")}
         self._principals = dict(self._owner)
         self._read_at = float("-inf")
+        #: Of `CHANGES`, from before the keys were read.
+        self._seen: str | None = None
 
     @property
     def principals(self) -> Mapping[str, Principal]:
@@ -98,6 +103,8 @@ class KeyRing:
         if self._clock.monotonic() - self._read_at < max_age_s:
             return
         self._read_at = self._clock.monotonic()
+        # First: what changes while the keys are read makes it another, and they are read again.
+        self._seen = await self._changes()
         keys = [_decoder.decode(record.value) async for record in all_records(self._record_store, _KIND)]
         # In one step, without waiting: nobody must find a ring without its owner.
         self._principals.clear()
@@ -105,6 +112,10 @@ class KeyRing:
         self._principals.update({key.digest: _principal(key) for key in keys})
         self._signing = {key.access_key_id: key for key in keys if key.access_key_id is not None}
         self._signatories.clear()
+
+    async def has_changed(self) -> bool:
+        """Whether keys have been made or revoked, by whichever process, since they were last read here."""
+        return await self._changes() != self._seen
 
     async def create(
         self,
@@ -142,6 +153,7 @@ class KeyRing:
         self._principals[key.digest] = _principal(key)
         if key.access_key_id is not None:
             self._signing[key.access_key_id] = key
+        await self._tell_others()
         return NewKey(_shown(key), token, secret)
 
     async def signatory(self, access_key_id: str) -> Signatory:
@@ -177,13 +189,43 @@ class KeyRing:
         return _shown(await self._stored(key_id, tenant))
 
     async def revoke(self, key_id: str, *, tenant: str) -> None:
-        """The key opens nothing from now on. Raises `KeyNotFound`."""
-        key = await self._stored(key_id, tenant)
+        """The key opens nothing from now on, and other processes can know when this returns. Raises `KeyNotFound`."""
+        try:
+            key = await self._stored(key_id, tenant)
+        except KeyNotFound:
+            # Whoever revoked it may have died before he could tell; this is how he who tries again tells it.
+            await self._tell_others()
+            raise
         await self._record_store.delete(_KIND, _place(tenant, key_id))
         self._principals.pop(key.digest, None)
         if key.access_key_id is not None:
             self._signing.pop(key.access_key_id, None)
             self._signatories.pop(key.access_key_id, None)
+        await self._tell_others()
+
+    async def locked(self) -> list[str]:
+        """Of which keys the vault does not open what they sign with, each as `tenant/id`."""
+        keys = [_decoder.decode(record.value) async for record in all_records(self._record_store, _KIND)]
+        signing = [key for key in keys if key.access_key_id is not None]
+        return [_place(key.tenant, key.key_id) for key in signing if not await self._opens(key)]
+
+    async def _opens(self, key: _StoredKey) -> bool:
+        try:
+            await self._unsealed(key)
+        except VaultLocked:
+            return False
+        return True
+
+    async def _changes(self) -> str | None:
+        record = await self._record_store.get(*CHANGES)
+        return None if record is None else record.revision
+
+    async def _tell_others(self) -> None:
+        try:
+            await self._record_store.put(*CHANGES, _NOTHING, revision=await self._changes())
+        except RevisionConflict:
+            # Somebody else has told after the change was made, and that tells of this one as well.
+            return
 
     async def _reseal(self, key: _StoredKey, revision: str) -> None:
         sealed = await self._opened().reseal(base64.b64decode(key.sealed_secret), bound_to=_bound_to(key))
