@@ -17,6 +17,8 @@ from nanogrid.cloud.emulator import ACCOUNT, EmulatedAws
 from nanogrid.cloud.stack import STACK, TOKENS_PARAMETER, VAULT_KEY, artifact_bucket, code_bucket
 
 Run = Callable[..., Result]
+#: What every Lambda looks at to know whether keys and tokens have changed.
+_CHANGES = {"pk": {"S": "record#key-ring"}, "sk": {"S": "changes"}}
 
 
 @pytest.fixture
@@ -86,7 +88,9 @@ def test_a_grid_is_made_found_unchanged_removed_and_taken_back_with_its_data(aws
 def test_a_setting_changes_only_what_it_concerns_and_stays_and_a_new_token_takes_the_old_one_back(aws, account, run):
     old = _token(run("deploy", "--yes"))
     changed = run("deploy", "--yes", "--log-days", "7")
+    told = account("dynamodb").get_item(TableName="NanoGridFunctions", Key=_CHANGES)["Item"]["revision"]
     renewed = run("deploy", "--yes", "--new-token")
+    told_again = account("dynamodb").get_item(TableName="NanoGridFunctions", Key=_CHANGES)["Item"]["revision"]
     key = account("kms").describe_key(KeyId=VAULT_KEY)["KeyMetadata"]["KeyId"]
     gone = run("destroy", "--yes", "--delete-data")
 
@@ -94,6 +98,7 @@ def test_a_setting_changes_only_what_it_concerns_and_stays_and_a_new_token_takes
     assert not re.search(r"^[-+<] |  replaced$", changed.stdout, re.MULTILINE)
     assert "Nothing to change." in renewed.stdout
     assert _token(renewed) != old
+    assert told_again != told
     assert gone.exit_code == 0
     buckets = {one["Name"] for one in account("s3").list_buckets()["Buckets"]}
     assert not buckets & {_bucket(aws), artifact_bucket(ACCOUNT, aws.region)}

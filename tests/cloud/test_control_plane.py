@@ -195,6 +195,19 @@ async def test_the_bucket_takes_no_other_bytes_than_were_announced(cloud: Cloud)
     assert (made.status_code, made.json()["code"]) == (422, "upload_not_found")
 
 
+async def test_a_key_that_is_revoked_at_one_lambda_opens_the_other_no_more(cloud: Cloud):
+    async with cloud.client() as client:
+        key = (await client.post("/keys", json={"name": "ci", "scopes": ["run", "read"]})).json()
+        headers = {"Authorization": f"Bearer {key['token']}"}
+        while (opened := await client.get("/runs", headers=headers)).status_code == 401:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+        revoked = await client.delete(f"/keys/{key['keyId']}")
+        while (refused := await client.get("/runs", headers=headers)).status_code == 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+
+    assert (opened.status_code, revoked.status_code, refused.status_code) == (200, 204, 401)
+
+
 async def test_a_secret_is_sealed_by_kms_listed_sealed_anew_and_never_shown(cloud: Cloud):
     async with cloud.client() as client:
         kept = await client.put("/secrets/payment-key", json={"value": "sk_live_0123456789"})

@@ -27,12 +27,11 @@ class AwsRecordStore(RecordStore):
 
     async def put(self, kind: str, name: str, value: Raw, *, revision: str | None) -> StoredRecord:
         """See the port."""
-        key = _key(kind, name)
         check_value(value)
         record = StoredRecord(kind=kind, name=name, value=value, revision=secrets.token_hex(8))
         write = Write(
             table_name=self._table,
-            item=key | {"value": content(bytes(value)), "revision": text(record.revision)},
+            item=stored_item(record),
             condition_expression="attribute_not_exists(pk)" if revision is None else "revision = :seen",
             expression_attribute_values=None if revision is None else {":seen": text(revision)},
         )
@@ -74,6 +73,12 @@ def _key(kind: str, name: str) -> Item:
     check_kind(kind)
     check_name(name)
     return {"pk": text(f"record#{kind}"), "sk": text(name)}
+
+
+def stored_item(record: StoredRecord) -> Item:
+    """The item that a record is kept as."""
+    key = _key(record.kind, record.name)
+    return key | {"value": content(bytes(record.value)), "revision": text(record.revision)}
 
 
 def _record(kind: str, item: Item) -> StoredRecord:

@@ -1,10 +1,9 @@
 """Wires a Lambda: which adapter stands behind which port. Nothing happens before the first request."""
 
-from collections import ChainMap
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from nanogrid import __version__
 from nanogrid.aliases import Aliases
@@ -18,13 +17,13 @@ from nanogrid.clock import Clock
 from nanogrid.cloud.control_plane.assignment import all_routes
 from nanogrid.cloud.control_plane.face import Face, Report
 from nanogrid.cloud.control_plane.owners import Owners
+from nanogrid.cloud.control_plane.principals import Principals
 from nanogrid.cloud.control_plane.scheduling import make_scheduler, make_schedules, tick
 from nanogrid.cloud.control_plane.spill import BucketSpill
 from nanogrid.cloud.control_plane.tokens import Tokens
 from nanogrid.dispatcher import Dispatcher
 from nanogrid.errors import ConfigError
 from nanogrid.key_ring import KeyRing
-from nanogrid.model import Principal
 from nanogrid.ports import TaskQueue
 from nanogrid.quotas import Quotas
 from nanogrid.resource_manager import ResourceManager
@@ -55,7 +54,8 @@ async def open_control_plane(environ: Mapping[str, str], clock: Clock, report: R
     try:
         async with open_aws(settings, clock, environ=environ) as backend:
             services = _services(backend, clock, runtimes)
-            tokens = Tokens(partial(_principals, owners, services), clock)
+            principals = Principals(owners, services.key_ring, services.quotas, clock)
+            tokens = Tokens(principals.read, services.key_ring.has_changed, clock)
             yield ControlPlane(
                 Face(all_routes(), services, tokens.principal, BucketSpill(client, settings), report),
                 partial(tick, make_scheduler(backend, services.dispatcher, clock, report), services.quotas),
@@ -91,7 +91,7 @@ def _services(backend: AwsBackend, clock: Clock, runtimes: list[str]) -> Service
         artifact_store=backend.artifact_store,
         aliases=aliases,
         annotations=Annotations(backend.record_store),
-        # The owners' tokens are not in the ring but beside it, see `_principals`: no token has an empty digest.
+        # The owners' tokens are not in the ring but beside it, see `Principals`: no token has an empty digest.
         key_ring=KeyRing(backend.record_store, clock, owner_digest=""),
         quotas=quotas,
         secret_store=SecretStore(backend.record_store, backend.vault, clock),
@@ -102,14 +102,6 @@ def _services(backend: AwsBackend, clock: Clock, runtimes: list[str]) -> Service
         clock=clock,
         streams=False,
     )
-
-
-async def _principals(owners: Owners, services: Services) -> Mapping[str, Principal]:
-    """Who holds which token: owners and keys. Quotas are read with them, for they change as seldom."""
-    principals = {digest: Principal(name=name) for digest, name in (await owners.names()).items()}
-    await services.key_ring.refresh()
-    await services.quotas.refresh()
-    return ChainMap(principals, cast("dict[str, Principal]", services.key_ring.principals))
 
 
 async def _metrics_text(task_queue: TaskQueue) -> bytes:
