@@ -10,9 +10,13 @@ from typer.testing import CliRunner
 from clocks import ManualClock
 from nanogrid.backends.local import open_local
 from nanogrid.backends.local.backup import back_up, restore
+from nanogrid.backends.local.vault import merged_keys
+from nanogrid.bootstrap.restoring import restore as restore_and_look
 from nanogrid.cli.exits import ExitCode
 from nanogrid.cli.main import make_app
 from nanogrid.errors import ConfigError
+from nanogrid.key_ring import KeyRing
+from nanogrid.secret_store import SecretStore
 from records import DEAD, SUCCEEDED, some_function, some_run, some_task
 
 
@@ -171,6 +175,73 @@ async def test_a_damaged_backup_is_refused_and_nothing_is_left_of_it(tmp_path, d
     assert list(tmp_path.iterdir()) == [backup]
 
 
+# Secrets
+
+
+def secrets(backend):
+    return SecretStore(backend.record_store, backend.vault, ManualClock())
+
+
+async def with_secrets(data):
+    async with open_local(data, ManualClock()) as backend:
+        for name in ("one", "two"):
+            await secrets(backend).put(name, f"value {name}", tenant="acme")
+        ring = KeyRing(backend.record_store, ManualClock(), owner_digest="", vault=backend.vault)
+        await ring.create("boto3", tenant="acme", scopes=["run"], signs=True)
+
+
+async def test_a_restored_grid_opens_its_secrets(tmp_path, data):
+    await with_secrets(data)
+    await back_up(data, tmp_path / "backup")
+    restored = await restore_and_look(tmp_path / "backup", tmp_path / "new")
+    async with open_local(tmp_path / "new", ManualClock()) as backend:
+        values = await secrets(backend).values(some_function(tenant="acme", secrets={"ONE": "one"}))
+
+    assert (restored.locked_secrets, restored.locked_keys) == ([], [])
+    assert values == {"ONE": "value one"}
+
+
+async def test_what_the_backup_has_no_key_for_is_named_and_the_rest_is_restored(tmp_path, data):
+    await with_secrets(data)
+    key = (data / "vault.key").read_bytes()
+    (data / "vault.key").unlink()
+    await back_up(data, tmp_path / "backup")
+    restored = await restore_and_look(tmp_path / "backup", tmp_path / "new")
+    (tmp_path / "new" / "vault.key").write_bytes(key)
+    async with open_local(tmp_path / "new", ManualClock()) as backend:
+        opened_with_the_key = await secrets(backend).locked()
+
+    assert restored.locked_secrets == ["acme/one", "acme/two"]
+    assert [name.partition("/")[0] for name in restored.locked_keys] == ["acme"]
+    assert opened_with_the_key == []
+
+
+async def test_a_backup_in_the_middle_of_rotations_opens_every_secret_in_it(tmp_path, data):
+    await with_secrets(data)
+    locked = []
+    async with open_local(data, ManualClock()) as backend:
+        ring = KeyRing(backend.record_store, ManualClock(), owner_digest="", vault=backend.vault)
+        store = secrets(backend)
+        for number in range(5):
+            making = asyncio.create_task(back_up(data, tmp_path / f"backup-{number}"))
+            while not making.done():
+                await store.rotate(also=ring.reseal)
+            await making
+            restored = await restore_and_look(tmp_path / f"backup-{number}", tmp_path / f"new-{number}")
+            locked += restored.locked_secrets + restored.locked_keys
+
+    assert locked == []
+
+
+def test_the_key_before_the_database_was_copied_is_kept_with_the_one_after():
+    old, new = b"o" * 32, b"n" * 32
+
+    assert merged_keys(new, old) == new + old
+    assert merged_keys(new + old, old) == new + old
+    assert merged_keys(old, b"") == merged_keys(b"", old) == old
+    assert merged_keys(b"damaged", old) == b"damaged"
+
+
 # The command line
 
 
@@ -191,3 +262,17 @@ def test_the_commands_say_what_they_did_and_what_was_wrong(tmp_path, data):
     assert f"{new}: as it was on" in restored.stdout
     assert again.exit_code == ExitCode.USAGE
     assert "exists already" in again.stderr
+
+
+def test_a_restore_says_which_secrets_are_locked_and_what_to_do(tmp_path, data):
+    asyncio.run(with_secrets(data))
+    (data / "vault.key").write_bytes(b"k" * 32)
+    app, call = make_app(environ={}), CliRunner().invoke
+    call(app, ["backup", str(tmp_path / "backup"), "--data", str(data)])
+    restored = call(app, ["restore", str(tmp_path / "backup"), "--data", str(tmp_path / "new")])
+
+    assert restored.exit_code == ExitCode.OK
+    assert "2 secrets cannot be read" in restored.stderr
+    assert "vault.key does not open them: acme/one, acme/two." in restored.stderr
+    assert "nanogrid secrets set NAME" in restored.stderr
+    assert "cannot sign any more" in restored.stderr

@@ -2,13 +2,16 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nanogrid import config
 from nanogrid.cli.render import counted, size
-from nanogrid.cli.session import session_of
+from nanogrid.cli.session import Session, session_of
+
+if TYPE_CHECKING:
+    from nanogrid.bootstrap.restoring import Restored
 
 Data = Annotated[Path | None, typer.Option(help="The grid's data folder; where `up` keeps it if not given.")]
 
@@ -43,6 +46,22 @@ def restore(
     folder = config.load(session.environ, {"data": data}).data
     from nanogrid.bootstrap import restore as restore_into  # noqa: PLC0415 - as above
 
-    manifest = asyncio.run(restore_into(source.absolute(), folder))
-    session.out.print(f"{folder}: as it was on {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
+    restored = asyncio.run(restore_into(source.absolute(), folder))
+    session.out.print(f"{folder}: as it was on {restored.manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
+    _warn(session, restored, folder)
     session.hint(f"Start it with: nanogrid up --data {folder}")
+
+
+def _warn(session: Session, restored: "Restored", folder: Path) -> None:
+    """Say what the backup has no key for: it would be found out by the first run that needs it."""
+    key = folder / "vault.key"
+    why = f"{key} does not open them" if key.name in restored.manifest.files else f"the backup has no {key.name}"
+    said = []
+    if restored.locked_secrets:
+        count = counted(len(restored.locked_secrets), "secret")
+        said.append(f"{count} cannot be read, for {why}: {', '.join(restored.locked_secrets)}.")
+        said.append(f"Put the right key at {key} before the grid starts, or set them again: nanogrid secrets set NAME")
+    if restored.locked_keys:
+        said.append(f"These keys cannot sign any more, for {why}: {', '.join(restored.locked_keys)}.")
+    for line in said:
+        session.err.print(line, style="yellow", soft_wrap=True)

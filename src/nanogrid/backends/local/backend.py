@@ -107,3 +107,11 @@ async def open_local(
             record_store=LocalRecordStore(database),
             vault=LocalVault(folder / "vault.key"),
         )
+
+
+@asynccontextmanager
+async def open_secrets(folder: Path) -> AsyncIterator[tuple[RecordStore, Vault]]:
+    """What a data folder that no grid has holds of sealed records, and the vault; nothing else is looked at."""
+    with locked_folder(folder):
+        async with open_database(folder / "nanogrid.db", shipped_schema()) as database:
+            yield LocalRecordStore(database), LocalVault(folder / "vault.key")

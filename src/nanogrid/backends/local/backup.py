@@ -21,13 +21,15 @@ from typing import IO
 import msgspec
 
 from nanogrid.backends.local.faults import translated
+from nanogrid.backends.local.vault import merged_keys
 from nanogrid.errors import ConfigError
 from nanogrid.model import Record
 
 _MANIFEST = "manifest.json"
 _DATABASE = "nanogrid.db"
+_VAULT_KEY = "vault.key"
 #: What lies in a data folder and is no state: made anew at each start, or of this machine only.
-_PASSING = ("lock", "address", "address.new", "workspace", "workspace-folder")
+_PASSING = ("lock", "address", "address.new", "vault.new", "workspace", "workspace-folder")
 _CHUNK = 1024 * 1024
 #: How often a backup begins again because a function was deleted while its code was to be copied.
 _TRIES = 5
@@ -112,11 +114,17 @@ def _new_file(target: Path) -> Iterator[IO[bytes]]:
 def _write(data: Path, file: IO[bytes], *, scratch: Path) -> Manifest | None:
     """Write all files, the manifest last; None where code went away that the copied database needs."""
     try:
+        # The vault's key is taken before the database and after: one of the two opens each secret in it.
+        key_before = _content(data / _VAULT_KEY)
         # The database first: code is stored before it is deployed, and removed after.
         needed = _copy_database(data / _DATABASE, scratch)
+        keys = merged_keys(_content(data / _VAULT_KEY), key_before)
         sources = {_DATABASE: scratch} | dict(_state_files(data))
+        sources.pop(_VAULT_KEY, None)
         with tarfile.open(fileobj=file, mode="w") as archive:
             files = {name: entry for name, path in sources.items() if (entry := _add(archive, name, path)) is not None}
+            if keys:
+                files[_VAULT_KEY] = _add_bytes(archive, _VAULT_KEY, keys)
             if not needed <= {PurePosixPath(name).name for name in files}:
                 return None
             manifest = Manifest(made_at=datetime.now(UTC), files=files)
@@ -162,10 +170,19 @@ def _add(archive: tarfile.TarFile, name: str, path: Path) -> Entry | None:
         return Entry(sha256=reader.digest.hexdigest(), size=member.size)
 
 
-def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> Entry:
     member = tarfile.TarInfo(name)
     member.size, member.mode = len(content), 0o600
     archive.addfile(member, io.BytesIO(content))
+    return Entry(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+
+def _content(path: Path) -> bytes:
+    """What is in the file; nothing where there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 # Restore

@@ -96,6 +96,16 @@ def keys_in(content: bytes) -> list[bytes]:
     return [content[start : start + _KEY_BYTES] for start in range(0, len(content), _KEY_BYTES)]
 
 
+def merged_keys(now: bytes, before: bytes) -> bytes:
+    """A key file with all keys of both, as a rotation may have gone on between the two; the newest first."""
+    try:
+        keys = [key for content in (now, before) if content for key in keys_in(content)]
+    except ValueError:
+        # Damaged: it is kept as it is, for whoever can make something of it.
+        return now
+    return b"".join(dict.fromkeys(keys))
+
+
 def _write_keys(path: Path, keys: list[bytes]) -> None:
     """Whole or not at all, on disk when this returns, readable by nobody else from the first moment."""
     fresh = path.with_suffix(".new")
