@@ -43,12 +43,16 @@ def shared_grid(runner):
 
 @pytest.fixture
 def grid(shared_grid, runner):
-    """The grid without any function; the runs of earlier tests are in its history."""
+    """The grid without any function, secret or key; the runs of earlier tests are in its history."""
     yield shared_grid
-    runner.run(_without_functions(shared_grid))
+    runner.run(_emptied(shared_grid))
 
 
-async def _without_functions(grid):
+async def _emptied(grid):
     async with http(grid) as client:
+        for secret in (await client.get("/secrets")).json()["items"]:
+            await client.delete(f"/secrets/{secret['name']}")
+        for key in (await client.get("/keys")).json()["items"]:
+            await client.delete(f"/keys/{key['keyId']}")
         for function in (await client.get("/functions")).json()["items"]:
             await client.delete(f"/functions/{function['functionId']}")

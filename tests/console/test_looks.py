@@ -17,7 +17,7 @@ from flow_steps import deploy, http, run
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 AXE = "axe-core@4.14.1"
 PAGES = ["#/", "#/functions", "#/functions/greet", "#/functions/greet/edit", "#/new", "#/runs", "#/dead-letters"]
-PAGES += ["#/schedules", "#/schedules/greet", "#/schedules/invoice"]
+PAGES += ["#/access", "#/schedules", "#/schedules/greet", "#/schedules/invoice"]
 GREET = "def handler(event, context):\n    print('greeting', event['name'])\n    return {'hello': event['name']}\n"
 FAILING = (
     "def handler(order, context):\n    print('order', order)\n    return price(order)\n\n"
@@ -83,6 +83,8 @@ async def test_pictures_are_taken_in_light_and_dark(chromium, grid, images):
             await run_now(page, '{\n  "name": "Ada"\n}')
             await status_is(page, "succeeded")
             await page.screenshot(path=images / "console-function.png")
+            await visit(page, "#/access")
+            await page.screenshot(path=images / "console-access.png")
             await page.emulate_media(color_scheme="dark")
             await visit(page, f"#/runs/{failed}")
             await page.get_by_text("Why it failed").wait_for()
@@ -114,7 +116,11 @@ def images(tmp_path):
 
 
 async def filled(client):
-    """Two functions with some runs; the id of the one that failed."""
+    """Two functions with some runs, two secrets and two keys; the id of the run that failed."""
+    for name in ("payment-key", "smtp-password"):
+        await client.put(f"/secrets/{name}", json={"value": "sk_live_0123456789"})
+    await client.post("/keys", json={"name": "deployment", "scopes": ["deploy", "read"]})
+    await client.post("/keys", json={"name": "nightly report", "scopes": ["run"], "functions": ["invoice"]})
     await deploy(client, "greet", GREET)
     await deploy(client, "invoice", FAILING, memoryMb=256, environment={"CURRENCY": "EUR"})
     for name in ("Ada", "Grace", "Edsger", "Barbara", "Tony"):

@@ -7,6 +7,7 @@ import { loginPage } from "./login.js";
 import { decoded, Session, takeToken } from "./session.js";
 import { Shell } from "./shell.js";
 import { Watch } from "./watch.js";
+import * as access from "./page_access.js";
 import * as deadLetters from "./page_dead_letters.js";
 import * as deploy from "./page_deploy.js";
 import * as functionPage from "./page_function.js";
@@ -28,6 +29,7 @@ const PAGES = [
   { pattern: /^schedules$/, part: "schedules", show: schedules.show },
   { pattern: /^schedules\/([^/]+)$/, part: "schedules", show: schedules.showOne },
   { pattern: /^dead-letters$/, part: "dead-letters", show: deadLetters.show },
+  { pattern: /^access$/, part: "access", show: access.show },
 ];
 
 class App {

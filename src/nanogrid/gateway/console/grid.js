@@ -132,6 +132,35 @@ export class Grid {
     await this.#ask("DELETE", `/schedules/${encodeURIComponent(name)}`, {});
   }
 
+  secrets(query, signal) {
+    return this.#json("GET", `/secrets${queryOf(query)}`, { signal });
+  }
+
+  setSecret(name, value) {
+    return this.#json("PUT", `/secrets/${encodeURIComponent(name)}`, { value: { value } });
+  }
+
+  async removeSecret(name) {
+    await this.#ask("DELETE", `/secrets/${encodeURIComponent(name)}`, {});
+  }
+
+  rotateVault() {
+    return this.#json("POST", "/vault/rotate", {});
+  }
+
+  keys(query, signal) {
+    return this.#json("GET", `/keys${queryOf(query)}`, { signal });
+  }
+
+  /** A new key with its `token`, which is told this once. */
+  createKey(asked) {
+    return this.#json("POST", "/keys", { value: asked });
+  }
+
+  async revokeKey(keyId) {
+    await this.#ask("DELETE", `/keys/${encodeURIComponent(keyId)}`, {});
+  }
+
   health(signal) {
     return this.#json("GET", "/health/ready", { signal });
   }

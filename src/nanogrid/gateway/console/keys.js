@@ -1,7 +1,7 @@
 // The keyboard: single keys where nobody types.
 
 const PAUSE_MS = 1_000;
-const TARGETS = { o: "#/", f: "#/functions", r: "#/runs", s: "#/schedules", d: "#/dead-letters" };
+const TARGETS = { o: "#/", f: "#/functions", r: "#/runs", s: "#/schedules", d: "#/dead-letters", a: "#/access" };
 
 /** Listens until the signal aborts. */
 export class Keys {

@@ -98,6 +98,10 @@ function settings(item) {
         h("span", { class: "mono soft", title: item.codeSha256 }, ` ${item.codeSha256.slice(0, 12)}…`),
       ],
     ],
+    ...Object.entries(item.secrets).map(([name, secret]) => [
+      h("code", {}, visible(name)),
+      ["the secret ", h("a", { href: "#/access", class: "mono" }, visible(secret))],
+    ]),
     ...Object.entries(item.environment).map(([name, value]) => [
       h("code", {}, visible(name)),
       h("span", { class: "mono" }, visible(value)),

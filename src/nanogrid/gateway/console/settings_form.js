@@ -22,8 +22,9 @@ export class SettingsForm {
     this.fields = new Map();
     const basics = [current ? null : this.#name(), this.#runtime(onRuntime), this.#handler()];
     this.#suggestHandler();
-    const rest = [...NUMBERS.map((number) => this.#number(number)), this.#network(), this.#http(), this.#environment()];
-    const summary = h("summary", {}, "Limits, network, environment");
+    const numbers = NUMBERS.map((number) => this.#number(number));
+    const rest = [...numbers, this.#network(), this.#http(), this.#environment(), this.#secrets()];
+    const summary = h("summary", {}, "Limits, network, environment, secrets");
     const details = h("details", { open: current !== null }, summary, h("div", { class: "fields" }, rest));
     this.element = panel("Settings", [h("div", { class: "fields" }, basics), details]);
   }
@@ -77,6 +78,12 @@ export class SettingsForm {
     );
   }
 
+  #secrets() {
+    const value = lines(this.current?.secrets ?? {});
+    const placeholder = "VARIABLE=name of a secret, one per line";
+    return this.#field("secrets", "Secrets", h("textarea", { rows: "2", spellcheck: "false", placeholder, value }));
+  }
+
   #chosen(onRuntime) {
     this.#suggestHandler();
     onRuntime(this.runtime);
@@ -105,6 +112,7 @@ export class SettingsForm {
       network: this.#value("network"),
       http: this.#value("http"),
       environment: variables(this.#value("environment")),
+      secrets: variables(this.#value("secrets")),
     };
   }
 

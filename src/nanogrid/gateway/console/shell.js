@@ -22,6 +22,13 @@ const PARTS = [
     icon: "M10 3a7 7 0 1 0 0 14a7 7 0 1 0 0-14M10 6v4l3 2",
   },
   { part: "dead-letters", text: "Dead letters", href: "#/dead-letters", key: "g d", icon: "M3 5h14v10H3zM3 5l7 6 7-6" },
+  {
+    part: "access",
+    text: "Access",
+    href: "#/access",
+    key: "g a",
+    icon: "M11 9a4 4 0 1 0-2.2 2.2L11 13h2v2h2v2h3v-3z",
+  },
 ];
 
 /** The frame; pages draw in `main`. */
@@ -47,7 +54,7 @@ export class Shell {
       { class: "tools" },
       themeSwitch(),
       h("a", { class: "button quiet small", href: "/docs", target: "_blank", rel: "noopener" }, "API"),
-      button("Keys", () => this.help.showModal()),
+      button("Help", () => this.help.showModal()),
       button("Log out", onLogOut),
     );
     const bar = h(
@@ -173,7 +180,7 @@ function help() {
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": "help-title" });
   return fill(
     dialog,
-    h("h2", { id: "help-title" }, "Keys"),
+    h("h2", { id: "help-title" }, "Keyboard shortcuts"),
     h("dl", { class: "keys" }, rows),
     h("div", { class: "actions end" }, h("button", { type: "button", onclick: () => dialog.close() }, "Close")),
   );
