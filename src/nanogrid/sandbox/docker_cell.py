@@ -21,6 +21,9 @@ _MB = 1024 * 1024
 _SIGNAL_BASE = 128
 #: How much of what a runtime said before it failed to start is worth an error message, in bytes.
 _LAST_WORDS = 2048
+#: How long `kill` waits for the engine at most, in seconds, and how long the engine is left alone where it can't.
+_GONE_WITHIN_S = 10.0
+_NEXT_TRY_S = 0.5
 
 
 class DockerCell(Cell):
@@ -82,13 +85,18 @@ class DockerCell(Cell):
         return Ending(exit_code=code, out_of_memory=ran_out)
 
     async def kill(self) -> None:
-        """See `Cell`. Raises `SandboxUnavailable` where the engine could not; it may be tried again then.
+        """See `Cell`. Cancelling it does not stop it.
 
-        Cancelling it does not stop it.
+        Where the engine can't it is asked again until it can: what was to be ended must not run on.
         """
-        if self._killing is None or _has_failed(self._killing):
+        if self._killing is None:
             self._killing = asyncio.create_task(self._end())
-        await asyncio.shield(self._killing)
+        await asyncio.wait([self._killing], timeout=_GONE_WITHIN_S)
+
+    def abandon(self) -> None:
+        """Leave what the engine has not removed yet to the next start's sweep."""
+        if self._killing is not None:
+            self._killing.cancel()
 
     def close_ends(self) -> None:
         """For a cell that no guard has taken over."""
@@ -115,19 +123,23 @@ class DockerCell(Cell):
         self._memory_bytes = size
 
     async def _end(self) -> None:
-        await self._engine.remove(self.name)
-        await asyncio.to_thread(remove_tree, self.slot.folder)
+        while not await self._is_gone():  # noqa: ASYNC110 - an engine that can again is no event
+            await asyncio.sleep(_NEXT_TRY_S)
         self._on_gone(self)
+
+    async def _is_gone(self) -> bool:
+        try:
+            await self._engine.remove(self.name)
+            await asyncio.to_thread(remove_tree, self.slot.folder)
+        except (OSError, SandboxUnavailable):
+            return False
+        return True
 
 
 def _fill(source: Path, target: Path) -> None:
     # Linked, not copied: what is inside is another user, and sees them read-only.
     for _ in link_tree(source, target):
         pass
-
-
-def _has_failed(task: asyncio.Task[None]) -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _signal_name(number: int) -> str:

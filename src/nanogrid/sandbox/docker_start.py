@@ -57,7 +57,9 @@ class Starter:
     async def close(self) -> None:
         """End all that are left. What the engine does not remove now, the next start of this grid sweeps."""
         await asyncio.gather(*self._starting, *self._discarding, return_exceptions=True)
-        await asyncio.gather(*(cell.kill() for cell in list(self._cells)), return_exceptions=True)
+        await asyncio.gather(*(cell.kill() for cell in list(self._cells)))
+        for cell in self._cells:
+            cell.abandon()
 
     async def _start(self, image: RuntimeImage, network: Network) -> DockerCell:
         slot = await self._open_slot()
