@@ -24,8 +24,8 @@ def handler(event, context):
 """
 
 
-def asked(attacked, value):
-    body = {"functionId": "yielding", "input": value}
+def asked(attacked, value, name="yielding"):
+    body = {"functionId": name, "input": value}
     return httpx.stream(
         "POST", f"{attacked.grid.url}/run", json=body, headers=attacked.grid.headers | EVENTS, timeout=60
     )
@@ -43,9 +43,11 @@ def resident_mb(pid):
 
 @pytest.fixture(scope="module")
 def yielding(attacked):
-    attacked.deploy("yielding", source=SOURCE, http="public", timeoutMs=4000)
+    attacked.deploy("yielding", source=SOURCE, http="public")
+    attacked.deploy("stalling", source=SOURCE, timeoutMs=2000)
     yield attacked
-    httpx.delete(f"{attacked.grid.url}/functions/yielding", headers=attacked.grid.headers)
+    for name in ("yielding", "stalling"):
+        httpx.delete(f"{attacked.grid.url}/functions/{name}", headers=attacked.grid.headers)
 
 
 def test_what_is_yielded_comes_as_events_and_the_run_at_the_end(yielding):
@@ -96,7 +98,7 @@ def test_a_run_whose_reader_leaves_is_cancelled(yielding):
     ]
     run = httpx.get(
         f"{yielding.grid.url}/runs/{newest['runId']}",
-        params={"waitMs": 3000},
+        params={"waitMs": 20000},
         headers=yielding.grid.headers,
         timeout=60,
     ).json()
@@ -107,7 +109,7 @@ def test_a_run_whose_reader_leaves_is_cancelled(yielding):
 
 def test_a_reader_who_does_not_read_costs_no_memory_and_the_run_its_time(yielding):
     before = resident_mb(yielding.grid.pid)
-    with asked(yielding, {"parts": ["x"], "endless": True}):
+    with asked(yielding, {"parts": ["x"], "endless": True}, "stalling"):
         (newest,) = httpx.get(f"{yielding.grid.url}/runs", params={"limit": 1}, headers=yielding.grid.headers).json()[
             "items"
         ]
