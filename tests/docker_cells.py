@@ -152,12 +152,13 @@ async def new_inmate(
     **settings: Any,
 ) -> Inmate:
     """A container with the function in it; `unseen` as if we were in a container of our own."""
-    guard = await driver.create(next(name for name in driver.runtimes() if name.startswith(runtime)), network)
+    name = next(name for name in driver.runtimes() if name.startswith(runtime))
+    guard = await driver.create(name, network)
     assert isinstance(guard, Guard)
     inmate = Inmate(guard)
     if unseen:
         inmate.cell.first, inmate.cell._memory_group = 0, None
-    assert await guard.load(structs.replace(FUNCTION, **settings)) is None
+    assert await guard.load(structs.replace(FUNCTION, runtime=name, **settings)) is None
     return inmate
 
 

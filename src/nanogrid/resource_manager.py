@@ -26,9 +26,16 @@ from nanogrid.model import (
 from nanogrid.ports import CodeStore, Page, Registry, Uploads
 
 #: Where inline source goes, and the handler that goes with it, by family of runtimes.
-_SOURCE_FILES = {"python": "main.py", "nodejs": "index.js", "command": "main"}
-_DEFAULT_HANDLERS = {"python": "main.handler", "nodejs": "index.handler", "command": "main"}
-_MODULE_SUFFIXES = {"python": (".py", "/__init__.py", ".so"), "nodejs": (".js", ".mjs", ".cjs"), "command": ("",)}
+_SOURCE_FILES = {"python": "main.py", "nodejs": "index.js", "command": "main", "provided": "bootstrap"}
+_DEFAULT_HANDLERS = {"python": "main.handler", "nodejs": "index.handler", "command": "main", "provided": "bootstrap"}
+_MODULE_SUFFIXES = {
+    "python": (".py", "/__init__.py", ".so"),
+    "nodejs": (".js", ".mjs", ".cjs"),
+    "command": ("",),
+    "provided": ("",),
+}
+#: Files that a family needs whatever the handler is called.
+_NAMED = {"provided": "bootstrap"}
 
 
 async def _always_room(_: Function) -> None:
@@ -251,7 +258,9 @@ class ResourceManager:
             raise InvalidField("code came twice.", path="$.zip", hint="Send one of `source`, `zip` and `upload`.")
         if change.source is not UNSET:
             name = _SOURCE_FILES[family(runtime)]
-            return await asyncio.to_thread(from_files, {name: _encoded(change.source)}, executable={"main"})
+            return await asyncio.to_thread(
+                from_files, {name: _encoded(change.source)}, executable={"main", "bootstrap"}
+            )
         if change.zip is not UNSET:
             return await asyncio.to_thread(canonical, change.zip, limits=self._limits)
         if change.upload is not UNSET:
@@ -303,7 +312,7 @@ class ResourceManager:
 
 
 def family(runtime: str) -> str:
-    """`python`, `nodejs` or `command`: what decides about file names and handlers."""
+    """`python`, `nodejs`, `command` or `provided`: what decides about file names and handlers."""
     return "python" if runtime.startswith("python") else runtime
 
 
@@ -345,7 +354,7 @@ def _changed(function: Function, change: Change, runtime: str) -> Function:
 def _check_handler(function: Function, archive: Archive) -> None:
     """The file that the handler names must be in the archive; everything else shows when the code is imported."""
     kind = family(function.runtime)
-    module = function.handler if kind == "command" else function.handler.rpartition(".")[0]
+    module = _NAMED.get(kind) or (function.handler if kind == "command" else function.handler.rpartition(".")[0])
     stem = module.removeprefix("./")
     if kind == "python":
         stem = stem.replace(".", "/")

@@ -62,6 +62,8 @@ class Load(Record, frozen=True, kw_only=True):
     version: int
     function_id: str
     memory_mb: int
+    #: Which of the runtimes that a program serves.
+    runtime: str = ""
     max_output: int = MAX_OUTPUT_BYTES
     #: How much of its output folder is handed over; without it there is no such folder.
     artifacts: ArtifactLimits | None = None

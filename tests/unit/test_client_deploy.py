@@ -10,10 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 from fake_grid import FakeGrid, Pauses, problem
+from msgspec import structs
 
 from nanogrid.client.bundle import Entry, load, pack, read_folder
 from nanogrid.client.guess import make_plan, plan_name
 from nanogrid.errors import Forbidden, InvalidField
+from sample_function import FUNCTION
 
 HANDLER = "def handler(event, context):\n    return event\n"
 NOT_THERE = problem(404, "function_not_found", "there is none.")
@@ -284,3 +286,12 @@ def test_the_same_files_make_the_same_zip_with_their_modes(tmp_path):
 def test_what_is_no_zip_is_refused():
     with pytest.raises(InvalidField, match="no zip"):
         load(b"not a zip")
+
+
+def test_a_bootstrap_stays_one_where_the_function_brings_its_own_runtime():
+    code = load(pack({"bootstrap": Entry(b"#!/bin/sh\n", executable=True)}))
+    named = make_plan(code, "own", "provided", None, None)
+    again = make_plan(code, "own", None, None, structs.replace(FUNCTION, runtime="provided"))
+
+    assert (named.runtime, named.handler) == ("provided", "bootstrap")
+    assert again.runtime == "provided"

@@ -96,10 +96,20 @@ async def test_without_a_filter_there_is_no_network(tmp_path):
             await driver.create(driver.runtimes()[0], Network.OUTBOUND)
 
 
+#: Asks for an event, and answers with it.
+BOOTSTRAP = """#!/usr/bin/env python3
+import os, urllib.request
+api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
+while True:
+    with urllib.request.urlopen(api + "next") as asked:
+        run_id, event = asked.headers["Lambda-Runtime-Aws-Request-Id"], asked.read()
+    urllib.request.urlopen(api + run_id + "/response", b'{"got":' + event + b"}").close()
+"""
 #: The runtime, its code, its handler.
 OTHERS = [
     ("nodejs", {"index.js": "exports.handler = async (event) => ({ got: event })"}, "index.handler"),
     ("command", {"run": '#!/bin/sh\nread event\necho "{\\"got\\":$event}"\n'}, "run"),
+    ("provided", {"bootstrap": BOOTSTRAP}, "any.thing"),
 ]
 
 

@@ -35,20 +35,20 @@ def find(prefix: Path, uid: int | None = None, search_path: str = ""):
     )
 
 
-def test_the_newest_python_comes_first_and_command_runs_on_it(tmp_path: Path) -> None:
+def test_the_newest_python_comes_first_and_programs_run_on_it(tmp_path: Path) -> None:
     for minor in (9, 12, 11):
         install_python(tmp_path, minor)
 
     offer = find(tmp_path)
 
-    assert offer.runtimes() == ["python3.12", "python3.11", "python3.9", "command"]
+    assert offer.runtimes() == ["python3.12", "python3.11", "python3.9", "command", "provided"]
     assert offer.interpreters[-1].executable == tmp_path / "bin" / "python3.12"
 
 
 def test_outside_of_usr_it_is_seen_with_its_library_and_nothing_else(tmp_path: Path) -> None:
     program = install_python(tmp_path, 12)
 
-    (python, _) = find(tmp_path).interpreters
+    (python, *_) = find(tmp_path).interpreters
 
     assert python.binds == [program, tmp_path / "lib"]
 

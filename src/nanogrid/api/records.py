@@ -33,7 +33,7 @@ MAX_ENVIRONMENT_BYTES = 32 * 1024
 
 Name = Annotated[str, Meta(pattern="^[A-Za-z][A-Za-z0-9_-]{0,63}$", description="Letters, digits, '-' and '_'.")]
 Runtime = Annotated[
-    str, Meta(min_length=1, max_length=40, description="`python3`, `python3.11`, `nodejs` or `command`.")
+    str, Meta(min_length=1, max_length=40, description="`python3`, `python3.11`, `nodejs`, `command` or `provided`.")
 ]
 Handler = Annotated[str, Meta(min_length=1, max_length=255, description="`module.function`, or an executable.")]
 MemoryMb = Annotated[int, Meta(ge=MIN_MEMORY_MB, le=MAX_MEMORY_MB)]

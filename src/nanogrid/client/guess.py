@@ -15,6 +15,8 @@ _RUNTIMES = {".py": "python3", ".js": "nodejs", ".mjs": "nodejs", ".cjs": "nodej
 _HANDLERS = ("handler", "lambda_handler")
 #: Modules and executables that are looked at first, in this order.
 _MAINS = ("main", "app", "lambda_function", "handler", "index", "bootstrap", "run")
+#: The executable with which a function brings its own runtime.
+_BOOTSTRAP = "bootstrap"
 _SOURCE_HANDLERS = {"python": "main.handler", "nodejs": "index.handler", "command": "main"}
 _NODE_EXPORT = re.compile(
     r"exports\.(?P<a>\w+)\s*="
@@ -65,13 +67,15 @@ def make_plan(code: Code, name: str, runtime: str | None, handler: str | None, e
 
 
 def family(runtime: str) -> str:
-    """`python`, `nodejs` or `command`."""
+    """`python`, `nodejs`, `command` or `provided`."""
     return "python" if runtime.startswith("python") else runtime
 
 
 def _runtime(code: Code, existing: Function | None) -> tuple[str, str]:
     runtime, why = ("python3", "source text is Python") if code.source is not None else _runtime_of(code.files)
     if existing is not None and (code.source is not None or family(existing.runtime) == family(runtime)):
+        return existing.runtime, "as before"
+    if existing is not None and existing.runtime == "provided" and _BOOTSTRAP in code.files:
         return existing.runtime, "as before"
     return runtime, why
 
@@ -98,6 +102,8 @@ def _runtime_of(files: Mapping[str, Entry]) -> tuple[str, str]:
 def _handler(code: Code, kind: str, existing: Function | None) -> tuple[str, str]:
     if code.source is not None:
         return _SOURCE_HANDLERS.get(kind, "main"), "where source text goes"
+    if kind == "provided":
+        return _BOOTSTRAP, "what the archive starts with"
     found, problems = _candidates(code.files, kind)
     if existing is not None and (existing.handler in found or _is_deep(existing.handler, kind, code.files)):
         return existing.handler, "as before"

@@ -1,6 +1,7 @@
-"""The command runtime: `python3 -I -S -B command.py FD` inside a sandbox, under Python 3.8 to 3.14.
+"""Programs from the archive: `python3 -I -S -B command.py FD` inside a sandbox, under Python 3.8 to 3.14.
 
-The handler is an executable of the archive. It is started once per run: event on stdin, output on stdout, logs on stderr.
+`command`: the handler is an executable. It is started once per run: event on stdin, output on stdout, logs on stderr.
+`provided`: the archive brings its own runtime, `bootstrap`, which stays and asks Lambda's Runtime API for events.
 """
 
 import os
@@ -17,6 +18,16 @@ from nanogrid_runtime.values import decode
 del sys.path[0]
 
 
+def start(order, ended, channel):
+    """The function, or None; and the error as JSON, or None."""
+    if order.get("runtime") != "provided":
+        return load(order, ended, channel)
+    # Only now: an HTTP server takes 30 ms to import.
+    from nanogrid_runtime import provided
+
+    return provided.load(order, channel)
+
+
 def serve(channel):
     """READY, LOAD, LOADED, then RESULT for INVOKE until the platform goes. Returns the exit code."""
     ended = watch_children()
@@ -25,7 +36,7 @@ def serve(channel):
     order = channel.expect(LOAD)
     if order is None:
         return 0
-    command, error = load(decode(order), ended, channel)
+    command, error = start(decode(order), ended, channel)
     channel.send(LOADED, b"{}" if error is None else b'{"error":%s}' % error)
     while (call := channel.expect(INVOKE)) is not None:
         if command is None:

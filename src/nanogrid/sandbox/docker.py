@@ -15,8 +15,11 @@ from nanogrid.sandbox.docker_policy import GRID, Options
 from nanogrid.sandbox.docker_probe import check, describe
 from nanogrid.sandbox.docker_start import Starter
 from nanogrid.sandbox.engine import Engine
+from nanogrid.sandbox.interpreters import PROGRAMS
 from nanogrid.sandbox.workspace import Workspace
 
+#: One image runs programs of both kinds.
+_COMMAND, _PROVIDED = PROGRAMS
 _RUNTIMES = Path(__file__).parent.parent / "runtimes"
 
 
@@ -69,7 +72,8 @@ class DockerDriver(SandboxDriver):
 
     def runtimes(self) -> list[str]:
         """See the port."""
-        return [image.runtime for image in self._images]
+        own = [image.runtime for image in self._images]
+        return [*own, _PROVIDED] if _COMMAND in own else own
 
     def describe(self) -> list[str]:
         """What this driver uses and what it can't, one line each, for `up` and `doctor`."""
@@ -98,7 +102,7 @@ class DockerDriver(SandboxDriver):
 
     def _image(self, runtime: str) -> RuntimeImage:
         for image in self._images:
-            if image.runtime == runtime:
+            if image.runtime == (_COMMAND if runtime == _PROVIDED else runtime):
                 return image
         raise RuntimeUnavailable(
             f"this grid has no image that runs {runtime!r}.",

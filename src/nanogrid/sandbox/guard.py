@@ -161,6 +161,7 @@ class Guard(Sandbox):
             version=function.version,
             function_id=function.function_id,
             memory_mb=function.memory_mb,
+            runtime=function.runtime,
             artifacts=self._artifacts,
         )
         limit_s = min(max(function.timeout_ms / 1000, self._min_import_s), MAX_IMPORT_S)

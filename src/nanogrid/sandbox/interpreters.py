@@ -14,6 +14,8 @@ _PYTHON = re.compile(r"python3\.(\d+)\Z")
 #: What `runtimes/python.py` runs on, at least.
 _OLDEST_MINOR = 8
 _SYSTEM = (Path("/usr/bin"), Path("/usr/local/bin"))
+#: Runtimes whose functions are programs of their own; one of ours serves both.
+PROGRAMS = ("command", "provided")
 _ELF = b"\x7fELF"
 
 
@@ -60,10 +62,10 @@ class Offer(Record, frozen=True, kw_only=True):
 def find_interpreters(
     uid: int, *, search_path: str, own_prefix: Path = Path(sys.base_prefix), system: tuple[Path, ...] = _SYSTEM
 ) -> Offer:
-    """Everything that user can start: Pythons of the system and our own, newest first, then node and `command`."""
+    """Everything that user can start: Pythons of the system and our own, newest first, node, what runs programs."""
     pythons, rejected = _pythons(uid, own_prefix, system)
     nodes, node_rejected = _nodes(uid, search_path)
-    commands = [_for_command(pythons[0])] if pythons else []
+    commands = [_for_program(name, pythons[0]) for name in PROGRAMS] if pythons else []
     return Offer(interpreters=[*pythons, *nodes[:1], *commands], rejected=[*rejected, *node_rejected])
 
 
@@ -107,9 +109,9 @@ def _python(path: Path, minor: int) -> Interpreter:
     )
 
 
-def _for_command(python: Interpreter) -> Interpreter:
+def _for_program(runtime: str, python: Interpreter) -> Interpreter:
     return Interpreter(
-        runtime="command",
+        runtime=runtime,
         executable=python.executable,
         options=python.options,
         program="command.py",

@@ -5,6 +5,7 @@ import re
 from nanogrid.gateway.lambda_api.refusals import Refusal, invalid
 
 _NODE = re.compile(r"nodejs\d+\.x")
+_PROVIDED = ("provided", "provided.al2", "provided.al2023")
 _PYTHON = re.compile(r"python3\.\d+")
 
 
@@ -14,7 +15,9 @@ def native(runtime: str) -> str:
         return runtime
     if _NODE.fullmatch(runtime):
         return "nodejs"
-    raise unavailable(runtime, "python3.x and nodejs*.x")
+    if runtime in _PROVIDED:
+        return "provided"
+    raise unavailable(runtime, "python3.x, nodejs*.x and provided*")
 
 
 def unavailable(runtime: str, offered: str) -> Refusal:
@@ -24,6 +27,7 @@ def unavailable(runtime: str, offered: str) -> Refusal:
 
 def shown(asked: str, own: str) -> str:
     """How a function's runtime is told: as it was asked for, as long as it is still that."""
-    if asked and (asked == own or (own == "nodejs" and _NODE.fullmatch(asked))):
+    fits = asked == own or (own == "nodejs" and _NODE.fullmatch(asked)) or (own == "provided" and asked in _PROVIDED)
+    if asked and fits:
         return asked
     return own
