@@ -22,7 +22,8 @@ MAX_TIMEOUT_MS = 12 * 3_600_000
 MAX_AGE_MS = 7 * 24 * 3_600_000
 DEFAULT_TIMEOUT_MS = 30_000
 MAX_INPUT_BYTES = 6 * 1024 * 1024
-MAX_OUTPUT_BYTES = 6 * 1024 * 1024
+#: As Lambda has it, to the byte.
+MAX_OUTPUT_BYTES = 6 * 1024 * 1024 + 100
 #: What one run may stream, all parts together, as JSON.
 MAX_STREAM_BYTES = 256 * 1024 * 1024
 #: How much of what was streamed is kept in the run's record.

@@ -67,8 +67,8 @@ ENDINGS = [
     _no_json("not a number", "float('nan')", "nan"),
     _no_json("a cycle", "(lambda kept: (kept.append(kept), kept)[1])([])", ""),
     _no_json("half a character", "'\\ud800'", "surrogate"),
-    Ending("a result of 6 MiB", "return 'x' * (6 * MIB - 2)", "succeeded", within_ms=BIG_MS),
-    Ending("a byte more", "return 'x' * (6 * MIB - 1)", "result_too_large", within_ms=BIG_MS),
+    Ending("a result of 6 MiB", "return 'x' * (6 * MIB + 98)", "succeeded", within_ms=BIG_MS),
+    Ending("a byte more", "return 'x' * (6 * MIB + 99)", "result_too_large", within_ms=BIG_MS),
     Ending(
         "a result of 300 MB",
         "return 'x' * 300_000_000",

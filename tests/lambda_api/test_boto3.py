@@ -138,6 +138,16 @@ def test_a_function_that_takes_too_long_timed_out(aws):
     assert "Status: timeout" in base64.b64decode(answer["LogResult"]).decode()
 
 
+def test_an_answer_may_have_as_much_as_on_lambda_and_not_a_byte_more(aws):
+    create(aws, "large", "def handler(event, context):\n    return 'x' * event\n", Timeout=30, MemorySize=512)
+    most = invoke(aws, "large", Payload=b"%d" % (6_291_556 - 2))
+    more = output(aws, "large", Payload=b"%d" % (6_291_556 - 1))
+
+    assert len(most["Payload"]) == 6_291_556
+    assert more["errorType"] == "Function.ResponseSizeTooLarge"
+    assert "6291556 bytes" in more["errorMessage"]
+
+
 def test_a_handler_that_is_not_there_shows_when_it_is_run(aws):
     create(aws, "missing", ECHO, Handler="elsewhere.handler")
     body = output(aws, "missing")
@@ -316,8 +326,10 @@ def test_events_that_are_not_json_and_foreign_arns_are_refused(aws, made):
     elsewhere = refused(aws.invoke, FunctionName=arn(made).replace(REGION, "us-east-1"))
     others = refused(aws.invoke, FunctionName=arn(made).replace(ACCOUNT, "1" * 12))
     twice = refused(aws.invoke, FunctionName=f"{made}:1", Qualifier="2")
+    deep = refused(aws.invoke, FunctionName=made, Payload=b"[" * 1000 + b"]" * 1000)
+    no_text = refused(aws.invoke, FunctionName=made, Payload=b'"\xff"')
 
-    assert not_json[:2] == ("InvalidRequestContentException", 400)
+    assert not_json[:2] == deep[:2] == no_text[:2] == ("InvalidRequestContentException", 400)
     assert elsewhere[2] == f"Functions from 'us-east-1' are not reachable in this region ('{REGION}')"
     assert others[:2] == ("AccessDeniedException", 403)
     assert twice[0] == "InvalidParameterValueException"

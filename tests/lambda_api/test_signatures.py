@@ -178,6 +178,9 @@ async def test_a_payload_may_go_unsigned_if_that_is_signed_but_not_in_pieces():
         # nonsense
         (lambda h: h.update(authorization="AWS4-HMAC-SHA256 =,=,"), "IncompleteSignatureException"),
         (lambda h: h.update({"x-amz-date": "yesterday"}), "IncompleteSignatureException"),
+        (lambda h: h.update({"x-amz-date": "99991231T235959Z"}), "IncompleteSignatureException"),
+        # no hexadecimal digits, and not even ASCII
+        (lambda h: h.update(authorization=h["authorization"][:-1] + "\xe9"), "InvalidSignatureException"),
         # a header that matters, and is not signed
         (lambda h: h.update({"x-amz-invocation-type": "Event"}), "InvalidSignatureException"),
         # temporary credentials
@@ -223,3 +226,41 @@ async def test_secrets_lie_sealed_and_outlive_a_restart():
     assert one.secret.encode() not in files
     assert one.key.access_key_id.encode() in files
     assert (len(one.key.access_key_id), len(one.secret)) == (20, 40)
+
+
+async def test_nobody_unknown_makes_the_gateway_read_a_body():
+    async def receive():
+        raise AssertionError("the body was asked for")
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async with opened() as grid:
+        one = await signing(grid)
+        asked = one.signed()
+        headers = dict(asked.headers)
+        headers["authorization"] = headers["authorization"].replace(one.key.access_key_id, "NGAKNOBODY")
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": asked.path,
+            "raw_path": asked.raw_path.encode(),
+            "query_string": asked.query.encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+        await grid.gateway(scope, receive, send)
+
+    assert sent[0]["status"] == 403
+    assert (b"x-amzn-errortype", b"UnrecognizedClientException") in sent[0]["headers"]
+
+
+@pytest.mark.parametrize("expires", ["0", "604801", "x", "000000001999999", "-1"])
+async def test_a_presigned_url_holds_for_a_week_at_most(expires):
+    async with opened() as grid:
+        one = await signing(grid)
+        asked = one.signed(presigned=True)
+        found = await one.refusal(replaced(asked, query=asked.query.replace("Expires=3600", f"Expires={expires}")))
+
+    assert found[0] == "IncompleteSignatureException"

@@ -40,7 +40,7 @@ async def read_json(request: Request, kind: type[S]) -> S:
 
 def parse_json(body: bytes, kind: type[S]) -> S:
     """The JSON text as this struct. Raises `MalformedRequest`, `InvalidField`."""
-    _check_text(body)
+    check_text(body)
     try:
         value: S = _decoder(kind).decode(body)
     except msgspec.ValidationError as exc:
@@ -104,8 +104,8 @@ def _decoder(kind: type[S]) -> msgspec.json.Decoder[S]:
     return msgspec.json.Decoder(kind)
 
 
-def _check_text(body: bytes) -> None:
-    """What a decoder that skips over raw values does not look at: UTF-8 and depth."""
+def check_text(body: bytes) -> None:
+    """Raise `MalformedRequest` for what a decoder that skips over raw values does not look at: UTF-8 and depth."""
     if not body.isascii():
         _check_unicode(body)
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:

@@ -1,5 +1,6 @@
 """One call of one operation: what its handler is given, and how it reads and answers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
@@ -8,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from nanogrid.api.message import Answer, Request, Stream
+from nanogrid.api.reading import check_text
 from nanogrid.api.services import Services
 from nanogrid.errors import NanoGridError
 from nanogrid.gateway.lambda_api.caller import Caller
@@ -18,6 +20,7 @@ S = TypeVar("S", bound=Struct)
 
 #: The most items on one page of a listing, as on AWS.
 PAGE = 50
+_LARGE = 256 * 1024
 _encoder = msgspec.json.Encoder()
 
 
@@ -50,11 +53,19 @@ class Call(Struct, frozen=True, kw_only=True):
         return f"{headers.get('x-forwarded-proto', 'http')}://{headers['host']}"
 
     def body(self, kind: type[S]) -> S:
-        """The body as this shape; members that it does not have are passed over, as on AWS. Raises `Refusal`."""
+        """The body as this shape; members that it does not have are passed over, as on AWS.
+
+        Raises `Refusal`, `MalformedRequest`.
+        """
+        check_text(self.request.body)
         try:
             return msgspec.json.decode(self.request.body or b"{}", type=kind)
         except msgspec.DecodeError as exc:
             raise Refusal("SerializationException", 400, f"The body cannot be read: {exc}") from exc
+
+    async def large_body(self, kind: type[S]) -> S:
+        """The same, where the body may be so large that nobody else should wait for it."""
+        return await asyncio.to_thread(self.body, kind) if len(self.request.body) > _LARGE else self.body(kind)
 
     def query(self) -> Mapping[str, list[str]]:
         """The query, decoded."""

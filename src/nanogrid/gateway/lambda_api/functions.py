@@ -1,5 +1,6 @@
 """Handlers that make, tell, change and delete functions."""
 
+import asyncio
 import base64
 import hashlib
 from datetime import UTC, datetime
@@ -54,7 +55,7 @@ _MEMORY_MB = 128
 
 async def create_function(call: Call) -> Answer:
     """Make a function with its first version."""
-    asked = call.body(Creation)
+    asked = await call.large_body(Creation)
     _check_creation(asked)
     name = _new_name(call, asked)
     content = asked.code.zip_file if asked.code is not None else None
@@ -79,7 +80,7 @@ async def create_function(call: Call) -> Answer:
         role=asked.role or "",
         description=asked.description or "",
         runtime=asked.runtime or "",
-        upload=_upload(content, function),
+        upload=await _upload(content, function),
     )
     try:
         kept = await keep(call, function.function_id, LatestNote(note=note, tags=asked.tags), Kept())
@@ -181,7 +182,7 @@ async def update_function_configuration(call: Call) -> Answer:
 
 async def update_function_code(call: Call) -> Answer:
     """Change the code of `$LATEST`."""
-    asked = call.body(CodeUpdate)
+    asked = await call.large_body(CodeUpdate)
     check_foreign(asked)
     function = await latest(call)
     kept = await note_of(call, function.function_id)
@@ -196,7 +197,7 @@ async def update_function_code(call: Call) -> Answer:
         )
     except ArchiveRefused as exc:
         raise _unreadable(exc) from exc
-    note = structs.replace(kept.value.note, upload=_upload(asked.zip_file, function))
+    note = structs.replace(kept.value.note, upload=await _upload(asked.zip_file, function))
     kept = await keep(call, function.function_id, _modified(kept, note), kept)
     configuration = latest_configuration(call.caller, function, kept)
     if asked.publish:
@@ -263,8 +264,7 @@ async def _withdrawn(call: Call, function: Function, found: Reference) -> Answer
 
 async def _tried(call: Call, function: Function, kept: Kept, content: bytes) -> Answer:
     """What an update would make, without making it."""
-    upload = Upload(canonical=function.code_sha256, sha256=_sha256(content), size=len(content))
-    note = structs.replace(kept.value.note, upload=upload)
+    note = structs.replace(kept.value.note, upload=await _upload(content, function))
     tried = structs.replace(kept, value=structs.replace(kept.value, note=note))
     return call.answer(latest_configuration(call.caller, function, tried))
 
@@ -300,8 +300,9 @@ def _modified(kept: Kept, note: Note) -> LatestNote:
     return structs.replace(kept.value, note=note, modified_at=datetime.now(UTC))
 
 
-def _upload(content: bytes, function: Function) -> Upload:
-    return Upload(canonical=function.code_sha256, sha256=_sha256(content), size=len(content))
+async def _upload(content: bytes, function: Function) -> Upload:
+    sha256 = await asyncio.to_thread(_sha256, content)
+    return Upload(canonical=function.code_sha256, sha256=sha256, size=len(content))
 
 
 def _sha256(content: bytes) -> str:

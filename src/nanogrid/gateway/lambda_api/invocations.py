@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Raw
 
 from nanogrid.api.message import Answer
-from nanogrid.errors import FunctionNotFound
+from nanogrid.api.reading import check_text
+from nanogrid.errors import FunctionNotFound, MalformedRequest
 from nanogrid.gateway.lambda_api.call import Call
 from nanogrid.gateway.lambda_api.event_stream import EVENT_STREAM, event
 from nanogrid.gateway.lambda_api.notes import note_of
@@ -140,9 +141,9 @@ def _event(body: bytes) -> Raw:
             f"Request must be smaller than {MAX_INPUT_BYTES} bytes for the InvokeFunction operation",
         )
     try:
+        check_text(body)
         msgspec.json.decode(body or _NOTHING, type=Raw)
-        (body or _NOTHING).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, MalformedRequest) as exc:
         message = f"Could not parse request body into json: Could not parse payload into json: {exc}"
         raise Refusal("InvalidRequestContentException", 400, message) from exc
     return Raw(body or _NOTHING)

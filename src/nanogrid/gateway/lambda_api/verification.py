@@ -34,6 +34,9 @@ _SKEW = timedelta(minutes=5)
 _LONGEST_S = 7 * 24 * 3600
 _FORBIDDEN = 403
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+_SECONDS = re.compile(r"[0-9]{1,6}\Z")
+#: No clock is further away; times beyond could not be reckoned with.
+_YEARS = range(2000, 2200)
 _CREDENTIAL_PARTS = 5
 
 
@@ -65,7 +68,7 @@ class Verification:
             payload=_payload(request),
         )
         expected = signature(signatory.secret, signed.scope, signed.at, canonical(what, signed.names))
-        if not hmac.compare_digest(expected, signed.signature):
+        if not hmac.compare_digest(expected.encode(), signed.signature.encode()):
             raise _invalid(
                 "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
                 "Access Key and signing method. Consult the service documentation for details."
@@ -136,7 +139,7 @@ def _from_query(parameters: Mapping[str, str]) -> Signed:
         if not parameters.get(name):
             raise _incomplete(f"AWS query-string parameters must include '{name}'.")
     expires = parameters["X-Amz-Expires"]
-    if not (expires.isascii() and expires.isdecimal() and 0 < int(expires[:9]) <= _LONGEST_S):
+    if not (_SECONDS.match(expires) and 0 < int(expires) <= _LONGEST_S):
         raise _incomplete(f"X-Amz-Expires must be from 1 to {_LONGEST_S} seconds.")
     access_key_id, scope = _credential(parameters["X-Amz-Credential"])
     return Signed(
@@ -159,9 +162,12 @@ def _credential(text: str) -> tuple[str, Scope]:
 
 def _time(text: str) -> datetime:
     try:
-        return parsed_time(text)
+        at = parsed_time(text)
     except ValueError:
-        raise _incomplete("X-Amz-Date must be there, as in 20261126T120000Z.") from None
+        at = None
+    if at is None or at.year not in _YEARS:
+        raise _incomplete("X-Amz-Date must be there, as in 20261126T120000Z.")
+    return at
 
 
 def _check_names(signed: Signed, headers: Mapping[str, str]) -> None:
