@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import hashlib
 import json
 from datetime import UTC, datetime
 
@@ -272,6 +273,41 @@ def test_a_streamed_answer_comes_as_events(aws):
     assert len(bad) == 1
     assert bad[0]["InvokeComplete"]["ErrorCode"] == "Unhandled"
     assert json.loads(bad[0]["InvokeComplete"]["ErrorDetails"])["errorType"] == "ZeroDivisionError"
+
+
+def test_a_functions_life_in_the_order_in_which_terraforms_provider_asks(aws):
+    """Made, read, planned without a difference, changed, published, an alias moved, destroyed."""
+    first, second = zipped(saying("one")), zipped(saying("two"))
+    made = create(aws, "planned", saying("one"), Publish=True, Tags={"a": "1"})
+    aws.get_waiter("function_active_v2").wait(FunctionName="planned")
+    read = aws.get_function(FunctionName="planned")
+    newest = aws.list_versions_by_function(FunctionName="planned", MaxItems=10_000)["Versions"][-1]
+    aws.get_function_code_signing_config(FunctionName="planned")
+    alias = aws.create_alias(FunctionName="planned", Name="live", FunctionVersion=newest["Version"])
+
+    assert (made["Version"], newest["Version"]) == ("1", "1")
+    assert read["Configuration"]["CodeSha256"] == base64.b64encode(hashlib.sha256(first).digest()).decode()
+    assert (read["Tags"], alias["FunctionVersion"]) == ({"a": "1"}, "1")
+
+    aws.tag_resource(Resource=arn("planned"), Tags={"a": "2"})
+    aws.update_function_configuration(FunctionName="planned", Timeout=9, Handler="main.handler", Runtime="python3.11")
+    aws.get_waiter("function_updated_v2").wait(FunctionName="planned")
+    aws.update_function_code(
+        FunctionName="planned", ZipFile=second, Architectures=read["Configuration"]["Architectures"]
+    )
+    aws.get_waiter("function_updated_v2").wait(FunctionName="planned")
+    published = aws.publish_version(FunctionName="planned")["Version"]
+    aws.update_alias(FunctionName="planned", Name="live", FunctionVersion=published)
+    again = aws.get_function(FunctionName="planned")
+
+    assert again["Configuration"]["CodeSha256"] == base64.b64encode(hashlib.sha256(second).digest()).decode()
+    assert (again["Configuration"]["Timeout"], again["Tags"]) == (9, {"a": "2"})
+    assert output(aws, "planned:live")[0] == "two"
+
+    aws.delete_alias(FunctionName="planned", Name="live")
+    aws.delete_function(FunctionName="planned")
+    assert refused(aws.get_function, FunctionName="planned")[0] == "ResourceNotFoundException"
+    assert refused(aws.get_alias, FunctionName="planned", Name="live")[0] == "ResourceNotFoundException"
 
 
 def test_an_account_knows_its_limits_and_what_it_has(aws):
