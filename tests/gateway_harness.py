@@ -95,7 +95,7 @@ class Grid:
             self.log_feed,
             backend.artifact_store,
             self.aliases,
-            Annotations(backend.record_store),
+            Annotations(backend.record_store, self.clock),
             self.key_ring,
             self.quotas,
             SecretStore(backend.record_store, backend.vault, self.clock),

@@ -298,7 +298,7 @@ def _services(
         log_feed=backend.log_feed,
         artifact_store=backend.artifact_store,
         aliases=aliases,
-        annotations=Annotations(backend.record_store),
+        annotations=Annotations(backend.record_store, clock),
         key_ring=owners.key_ring,
         quotas=owners.quotas,
         secret_store=owners.secret_store,

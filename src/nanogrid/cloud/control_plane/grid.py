@@ -90,7 +90,7 @@ def _services(backend: AwsBackend, clock: Clock, runtimes: list[str]) -> Service
         log_feed=backend.log_feed,
         artifact_store=backend.artifact_store,
         aliases=aliases,
-        annotations=Annotations(backend.record_store),
+        annotations=Annotations(backend.record_store, clock),
         # The owners' tokens are not in the ring but beside it, see `Principals`: no token has an empty digest.
         key_ring=KeyRing(backend.record_store, clock, owner_digest=""),
         quotas=quotas,

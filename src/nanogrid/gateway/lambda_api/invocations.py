@@ -11,7 +11,7 @@ from nanogrid.api.reading import check_text
 from nanogrid.errors import FunctionNotFound, MalformedRequest
 from nanogrid.gateway.lambda_api.call import Call
 from nanogrid.gateway.lambda_api.event_stream import EVENT_STREAM, event
-from nanogrid.gateway.lambda_api.notes import note_of
+from nanogrid.gateway.lambda_api.notes import recent_note_of
 from nanogrid.gateway.lambda_api.outcomes import failure_of, log_tail
 from nanogrid.gateway.lambda_api.references import LATEST, Reference, reference, resolved
 from nanogrid.gateway.lambda_api.refusals import Refusal, denied, invalid, no_function, throttled, unsupported
@@ -95,8 +95,8 @@ async def read_invocation(call: Call) -> Invoked:
     _check_runnable(call, found)
     content = _event(call.request.body)
     _, function = await resolved(call, found)
-    kept = await note_of(call, function.function_id)
-    if kept.value.reserved == 0:
+    note = await recent_note_of(call, function.function_id)
+    if note.reserved == 0:
         raise throttled("ReservedFunctionConcurrentInvocationLimitExceeded", 1)
     return Invoked(found, function, content, kind, logs == "Tail")
 

@@ -91,6 +91,12 @@ class Published(Record, frozen=True, kw_only=True):
 _encoder = msgspec.json.Encoder()
 
 
+async def recent_note_of(call: Call, function_id: str) -> LatestNote:
+    """The function's note where nothing is to be changed: as it was a few seconds ago at most."""
+    record = await call.services.annotations.recent(function_id, _LATEST)
+    return LatestNote() if record is None else msgspec.json.decode(record.value, type=LatestNote)
+
+
 async def note_of(call: Call, function_id: str) -> Kept:
     """The function's note; an empty one where it was not made by a client of Lambda."""
     record = await call.services.annotations.get(function_id, _LATEST)
