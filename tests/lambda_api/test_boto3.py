@@ -165,6 +165,14 @@ def test_an_event_is_taken_at_once_and_run_later_under_the_id_that_was_told(aws,
     assert run.output == {"later": True}
 
 
+def test_the_old_way_to_send_an_event_is_there_too(aws, made, live):
+    answer = aws.invoke_async(FunctionName=made, InvokeArgs=b'{"old": 1}')
+    with Client(live.url, live.token) as grid:
+        run = grid.wait(answer["ResponseMetadata"]["RequestId"])
+
+    assert (answer["Status"], run.output) == (202, {"old": 1})
+
+
 def test_a_dry_run_says_that_it_could_be_done_and_does_nothing(aws, made):
     assert invoke(aws, made, InvocationType="DryRun")["StatusCode"] == 204
     assert refused(aws.invoke, FunctionName="nobody", InvocationType="DryRun")[1] == 404

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -95,8 +95,3 @@ Serve = Callable[[Call], Awaitable[Answer | Stream]]
 def bad_marker(error: NanoGridError) -> Refusal:
     """A listing does not go on from there."""
     return invalid(f"Invalid Marker: {error}")
-
-
-def decoded(raw: Any, kind: type[S]) -> S:
-    """A note as it was kept."""
-    return msgspec.json.decode(raw, type=kind)

@@ -9,8 +9,9 @@ from nanogrid.gateway.lambda_api import (
     aliases,
     concurrency,
     event_settings,
+    function_changes,
+    function_reads,
     function_urls,
-    functions,
     invocations,
     policies,
     publishing,
@@ -43,7 +44,7 @@ _SETTINGS = (
 
 HAS: dict[str, Has] = {
     "CreateFunction": Has(
-        serve=functions.create_function,
+        serve=function_changes.create_function,
         scopes=scopes.DEPLOY,
         max_body=MAX_DEPLOY_BODY,
         missing=f"code comes as `ZipFile`; {_SETTINGS}; the name begins with a letter",
@@ -56,24 +57,27 @@ HAS: dict[str, Has] = {
     ),
     "InvokeAsync": Has(serve=invocations.invoke_async, scopes=scopes.RUN, max_body=MAX_INPUT_BYTES + _MARGIN),
     "GetFunction": Has(
-        serve=functions.get_function,
+        serve=function_reads.get_function,
         scopes=scopes.LOOK,
         missing="`Code.Location` is a presigned address on the grid, of the archive in its canonical form",
     ),
-    "GetFunctionConfiguration": Has(serve=functions.get_function_configuration, scopes=_READ),
-    "ListFunctions": Has(serve=functions.list_functions, scopes=scopes.LOOK),
-    "ListVersionsByFunction": Has(serve=functions.list_versions_by_function, scopes=scopes.LOOK),
+    "GetFunctionConfiguration": Has(serve=function_reads.get_function_configuration, scopes=_READ),
+    "ListFunctions": Has(serve=function_reads.list_functions, scopes=scopes.LOOK),
+    "ListVersionsByFunction": Has(serve=function_reads.list_versions_by_function, scopes=scopes.LOOK),
     "UpdateFunctionCode": Has(
-        serve=functions.update_function_code,
+        serve=function_changes.update_function_code,
         scopes=scopes.DEPLOY,
         max_body=MAX_DEPLOY_BODY,
         missing="code comes as `ZipFile`",
     ),
     "UpdateFunctionConfiguration": Has(
-        serve=functions.update_function_configuration, scopes=scopes.DEPLOY, max_body=SMALL_BODY, missing=_SETTINGS
+        serve=function_changes.update_function_configuration,
+        scopes=scopes.DEPLOY,
+        max_body=SMALL_BODY,
+        missing=_SETTINGS,
     ),
-    "DeleteFunction": Has(serve=functions.delete_function, scopes=scopes.DEPLOY),
-    "GetFunctionCodeSigningConfig": Has(serve=functions.get_function_code_signing_config, scopes=scopes.LOOK),
+    "DeleteFunction": Has(serve=function_changes.delete_function, scopes=scopes.DEPLOY),
+    "GetFunctionCodeSigningConfig": Has(serve=function_reads.get_function_code_signing_config, scopes=scopes.LOOK),
     "PublishVersion": Has(
         serve=publishing.publish_version,
         scopes=scopes.DEPLOY,

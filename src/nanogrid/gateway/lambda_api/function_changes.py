@@ -1,24 +1,16 @@
-"""Handlers that make, tell, change and delete functions."""
+"""Handlers that make, change and delete functions."""
 
 import asyncio
 import base64
 import hashlib
 from datetime import UTC, datetime
-from typing import Any
 
 from msgspec import structs
 
 from nanogrid.api.message import Answer
-from nanogrid.errors import ArchiveRefused, MalformedRequest, NameTaken, NanoGridError
-from nanogrid.gateway.lambda_api.call import Call, bad_marker
-from nanogrid.gateway.lambda_api.configuration import (
-    Configuration,
-    just_created,
-    just_updated,
-    latest_configuration,
-    version_configuration,
-)
-from nanogrid.gateway.lambda_api.downloads import code_location
+from nanogrid.errors import ArchiveRefused, NameTaken, NanoGridError
+from nanogrid.gateway.lambda_api.call import Call
+from nanogrid.gateway.lambda_api.configuration import just_created, just_updated, latest_configuration
 from nanogrid.gateway.lambda_api.event_settings import MAX_AGE_S, RETRIES
 from nanogrid.gateway.lambda_api.members import (
     CodeUpdate,
@@ -29,20 +21,10 @@ from nanogrid.gateway.lambda_api.members import (
     constrain,
     network_of,
 )
-from nanogrid.gateway.lambda_api.notes import VERSIONS as PUBLISHED
-from nanogrid.gateway.lambda_api.notes import (
-    Kept,
-    LatestNote,
-    Note,
-    Upload,
-    keep,
-    note_of,
-    published,
-    published_version,
-)
+from nanogrid.gateway.lambda_api.notes import Kept, LatestNote, Note, Upload, keep, note_of, withdraw
 from nanogrid.gateway.lambda_api.publishing import publish
-from nanogrid.gateway.lambda_api.references import Reference, function_of, latest, reference, resolved
-from nanogrid.gateway.lambda_api.refusals import conflict, invalid, precondition_failed
+from nanogrid.gateway.lambda_api.references import Reference, function_of, latest, reference
+from nanogrid.gateway.lambda_api.refusals import Refusal, conflict, invalid, precondition_failed
 from nanogrid.gateway.lambda_api.tags import check_tags
 from nanogrid.gateway.lambda_api.validation import Constraints
 from nanogrid.model import Function
@@ -51,31 +33,14 @@ from nanogrid.resource_manager import Change
 #: What AWS gives whoever does not say otherwise.
 _TIMEOUT_MS = 3000
 _MEMORY_MB = 128
+_NO_CODE = "Please provide a source for function code."
 
 
 async def create_function(call: Call) -> Answer:
     """Make a function with its first version."""
     asked = await call.large_body(Creation)
     _check_creation(asked)
-    name = _new_name(call, asked)
-    content = asked.code.zip_file if asked.code is not None else None
-    if content is None:
-        raise invalid("Please provide a source for function code.")
-    change = structs.replace(
-        change_of(asked),
-        zip=content,
-        memory_mb=asked.memory_size or _MEMORY_MB,
-        timeout_ms=(asked.timeout * 1000) if asked.timeout else _TIMEOUT_MS,
-        retries=RETRIES,
-        max_age_ms=MAX_AGE_S * 1000,
-        network=network_of(asked.tags),
-    )
-    try:
-        function = await call.services.resource_manager.deploy(name, change, tenant=call.tenant, check_handler=False)
-    except ArchiveRefused as exc:
-        raise _unreadable(exc) from exc
-    except NameTaken as exc:
-        raise conflict(f"Function already exist: {name}") from exc
+    function, content = await _deployed(call, asked)
     note = Note(
         role=asked.role or "",
         description=asked.description or "",
@@ -91,68 +56,6 @@ async def create_function(call: Call) -> Answer:
     if asked.publish:
         configuration = await publish(call, function, kept)
     return call.answer(just_created(function, configuration, kept), status=201)
-
-
-async def get_function(call: Call) -> Answer:
-    """A function, where its code can be read, and its tags."""
-    found = reference(call)
-    function, meant = await resolved(call, found)
-    kept = await note_of(call, function.function_id)
-    told: dict[str, Any] = {
-        "Configuration": await told_configuration(call, found, function, meant, kept),
-        "Code": {"RepositoryType": "NanoGrid", "Location": code_location(call, meant, latest=found.latest)},
-    }
-    if kept.value.tags:
-        told["Tags"] = kept.value.tags
-    if kept.value.reserved is not None:
-        told["Concurrency"] = {"ReservedConcurrentExecutions": kept.value.reserved}
-    return call.answer(told)
-
-
-async def get_function_configuration(call: Call) -> Answer:
-    """A function without its code."""
-    found = reference(call)
-    function, meant = await resolved(call, found)
-    kept = await note_of(call, function.function_id)
-    return call.answer(await told_configuration(call, found, function, meant, kept))
-
-
-async def list_functions(call: Call) -> Answer:
-    """Functions by name; with all their published versions where asked to."""
-    limit, cursor = call.page()
-    every = call.queried("FunctionVersion")
-    constraints = Constraints()
-    constraints.one_of("functionVersion", every or None, ["ALL"])
-    constraints.check()
-    try:
-        page = await call.services.resource_manager.list_functions(tenant=call.tenant, limit=limit, cursor=cursor)
-    except MalformedRequest as exc:
-        raise bad_marker(exc) from exc
-    told: list[Configuration] = []
-    for function in page.items:
-        kept = await note_of(call, function.function_id)
-        told.append(latest_configuration(call.caller, function, kept, "$LATEST" if every else ""))
-        if every:
-            told += [item async for item in _published(call, function)]
-    return call.answer({"Functions": told} | ({"NextMarker": page.next_cursor} if page.next_cursor else {}))
-
-
-async def list_versions_by_function(call: Call) -> Answer:
-    """`$LATEST`, then the published versions, oldest first."""
-    function = await function_of(call, reference(call).name)
-    limit, cursor = call.page()
-    told: list[Configuration] = []
-    if cursor is None:
-        kept = await note_of(call, function.function_id)
-        told.append(latest_configuration(call.caller, function, kept, "$LATEST"))
-    try:
-        page = await call.services.annotations.page(
-            function.function_id, PUBLISHED, limit=max(1, limit - len(told)), cursor=cursor
-        )
-    except MalformedRequest as exc:
-        raise bad_marker(exc) from exc
-    told += [await _told_version(call, function, record) for record in page.items]
-    return call.answer({"Versions": told} | ({"NextMarker": page.next_cursor} if page.next_cursor else {}))
 
 
 async def update_function_configuration(call: Call) -> Answer:
@@ -188,7 +91,7 @@ async def update_function_code(call: Call) -> Answer:
     kept = await note_of(call, function.function_id)
     _check_revision(asked.revision_id, function, kept)
     if asked.zip_file is None:
-        raise invalid("Please provide a source for function code.")
+        raise invalid(_NO_CODE)
     if asked.dry_run:
         return await _tried(call, function, kept, asked.zip_file)
     try:
@@ -217,35 +120,27 @@ async def delete_function(call: Call) -> Answer:
     return call.answer(status=204)
 
 
-async def get_function_code_signing_config(call: Call) -> Answer:
-    """That no code is signed."""
-    function = await function_of(call, reference(call).name)
-    return call.answer({"FunctionName": function.name})
-
-
-async def told_configuration(
-    call: Call, found: Reference, function: Function, meant: Function, kept: Kept
-) -> Configuration:
-    """The version that is meant, under the qualifier that it was asked for."""
-    if found.latest:
-        return latest_configuration(call.caller, function, kept, found.qualifier)
-    version = await published_version(call, function.function_id, meant.version)
-    if version is None:
-        # An alias of ours may name a version that was never published.
-        configuration = latest_configuration(call.caller, meant, kept, found.qualifier)
-        return structs.replace(configuration, version=str(meant.version))
-    return version_configuration(call.caller, meant, version, found.qualifier)
-
-
-async def _published(call: Call, function: Function) -> Any:
-    async for record in call.services.annotations.all(function.function_id, PUBLISHED):
-        yield await _told_version(call, function, record)
-
-
-async def _told_version(call: Call, function: Function, record: Any) -> Configuration:
-    version = published(record)
-    meant = await call.services.resource_manager.get(function.function_id, version.version, tenant=call.tenant)
-    return version_configuration(call.caller, meant, version)
+async def _deployed(call: Call, asked: Creation) -> tuple[Function, bytes]:
+    """The new function, and the archive that it came in. Raises `Refusal`."""
+    name, content = _new_name(call, asked), asked.code.zip_file if asked.code is not None else None
+    if content is None:
+        raise invalid(_NO_CODE)
+    change = structs.replace(
+        change_of(asked),
+        zip=content,
+        memory_mb=asked.memory_size or _MEMORY_MB,
+        timeout_ms=(asked.timeout * 1000) if asked.timeout else _TIMEOUT_MS,
+        retries=RETRIES,
+        max_age_ms=MAX_AGE_S * 1000,
+        network=network_of(asked.tags),
+    )
+    try:
+        function = await call.services.resource_manager.deploy(name, change, tenant=call.tenant, check_handler=False)
+    except ArchiveRefused as exc:
+        raise _unreadable(exc) from exc
+    except NameTaken as exc:
+        raise conflict(f"Function already exist: {name}") from exc
+    return function, content
 
 
 async def _withdrawn(call: Call, function: Function, found: Reference) -> Answer:
@@ -258,7 +153,7 @@ async def _withdrawn(call: Call, function: Function, found: Reference) -> Answer
         raise conflict(
             f"Version {number} of {call.caller.function_arn(function.name)} is in use by the alias {users[0]}."
         )
-    await call.services.annotations.delete(function.function_id, f"{PUBLISHED}{number:010d}")
+    await withdraw(call, function.function_id, number)
     return call.answer(status=204)
 
 
@@ -309,5 +204,5 @@ def _sha256(content: bytes) -> str:
     return base64.b64encode(hashlib.sha256(content).digest()).decode()
 
 
-def _unreadable(exc: ArchiveRefused) -> Exception:
+def _unreadable(exc: ArchiveRefused) -> Refusal:
     return invalid(f"Could not unzip uploaded file. Please check your file, then try to upload again. ({exc})")
