@@ -14,6 +14,7 @@ from nanogrid.api.message import Request
 from nanogrid.gateway.lambda_api.refusals import Refusal
 from nanogrid.gateway.lambda_api.signature import Scope, What, canonical, signature
 from nanogrid.gateway.lambda_api.verification import Verification
+from nanogrid.secret_store import SecretStore
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 AT = datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
@@ -226,6 +227,23 @@ async def test_secrets_lie_sealed_and_outlive_a_restart():
     assert one.secret.encode() not in files
     assert one.key.access_key_id.encode() in files
     assert (len(one.key.access_key_id), len(one.secret)) == (20, 40)
+
+
+async def test_keys_still_sign_after_the_vaults_key_was_rotated_and_a_restart():
+    async with opened() as grid:
+        one = await signing(grid)
+        before = one.signed()
+        store = SecretStore(grid.backend.record_store, grid.backend.vault, grid.clock)
+        await store.rotate(also=grid.key_ring.reseal)
+        grid.key_ring._signatories.clear()
+        same_process = await one.caller(before)
+        await grid.key_ring.refresh()
+        after_restart = await one.caller(one.signed())
+        await grid.key_ring.revoke(one.key.key_id, tenant="acme")
+        revoked = await one.refusal(one.signed())
+
+    assert same_process == after_restart
+    assert revoked[0] == "UnrecognizedClientException"
 
 
 async def test_nobody_unknown_makes_the_gateway_read_a_body():
