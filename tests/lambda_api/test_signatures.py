@@ -202,7 +202,20 @@ async def test_what_is_no_signature_is_refused(change, code):
     assert found[0] == code
 
 
-async def test_other_services_days_and_expired_keys_do_not_count():
+async def test_a_key_signs_until_it_expires():
+    async with opened() as grid:
+        soon = datetime.now(UTC) + timedelta(hours=1)
+        key, _, secret = await grid.key_ring.create("short", tenant="acme", scopes=["run"], expires_at=soon, signs=True)
+        one = Signing(grid, key, secret)
+        before = await one.caller(one.signed())
+        grid.clock.now = lambda: soon
+        after = await one.refusal(one.signed())
+
+    assert before.tenant == "acme"
+    assert after[0] == "UnrecognizedClientException"
+
+
+async def test_other_services_and_days_do_not_count():
     async with opened() as grid:
         one = await signing(grid)
         service = await one.refusal(one.signed(service="s3x"))
