@@ -87,10 +87,15 @@ async def update_function(request: Request, services: Services) -> Answer:
 async def delete_function(request: Request, services: Services) -> Answer:
     """Remove a function with its versions and what code nobody else uses."""
     function = await services.resource_manager.delete(function_reference(request), tenant=request.tenant)
+    await forget(function, services)
+    return Answer(status=204)
+
+
+async def forget(function: Function, services: Services) -> None:
+    """Forget what is kept beside a function that is gone."""
     await services.aliases.forget_all(function.function_id)
     await services.annotations.forget_all(function.function_id)
     await services.schedules.forget_all(function)
-    return Answer(status=204)
 
 
 async def read_logs(request: Request, services: Services) -> Answer | Stream:

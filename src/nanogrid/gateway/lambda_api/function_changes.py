@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from msgspec import structs
 
+from nanogrid.api.functions import forget
 from nanogrid.api.message import Answer
 from nanogrid.errors import ArchiveRefused, NameTaken, NanoGridError
 from nanogrid.gateway.lambda_api.call import Call
@@ -115,8 +116,7 @@ async def delete_function(call: Call) -> Answer:
     if found.qualifier:
         return await _withdrawn(call, function, found)
     await call.services.resource_manager.delete(function.function_id, tenant=call.tenant)
-    await call.services.aliases.forget_all(function.function_id)
-    await call.services.annotations.forget_all(function.function_id)
+    await forget(function, call.services)
     return call.answer(status=204)
 
 
