@@ -3,7 +3,6 @@
 import msgspec
 
 from nanogrid import errors
-from nanogrid.api.errors import status_of
 from nanogrid.api.message import Answer
 
 #: These write `Message`, all others `message`, as Lambda's model has it.
@@ -18,6 +17,8 @@ _CAPITAL = frozenset(
         "AccessDeniedException",
     }
 )
+#: What is told before a request gets as far as Lambda itself.
+_BEFORE_LAMBDA = frozenset({"AccessDeniedException", "RequestTimeoutException"})
 _SERVER_FAULT = 500
 _FORBIDDEN = 403
 
@@ -123,9 +124,7 @@ def of_error(error: BaseException) -> Refusal:
         return throttled(reason, error.retry_after_s)
     for kind, (code, status) in _CODES.items():
         if isinstance(error, kind):
-            return Refusal(code, status, str(error))
-    if isinstance(error, errors.NanoGridError) and status_of(type(error)) < _SERVER_FAULT:
-        return Refusal("AccessDeniedException", status_of(type(error)), str(error), typed=False)
+            return Refusal(code, status, str(error), typed=code not in _BEFORE_LAMBDA)
     said = str(error) if isinstance(error, errors.PlatformError) else "The grid made a mistake; its log says more."
     return Refusal("ServiceException", _SERVER_FAULT, said)
 
@@ -140,4 +139,6 @@ _CODES: dict[type[errors.NanoGridError], tuple[str, int]] = {
     errors.InvalidField: ("InvalidParameterValueException", 400),
     errors.MalformedRequest: ("InvalidRequestContentException", 400),
     errors.UnsupportedMediaType: ("UnsupportedMediaTypeException", 415),
+    errors.SlowRequest: ("RequestTimeoutException", 408),
+    errors.Forbidden: ("AccessDeniedException", _FORBIDDEN),
 }
