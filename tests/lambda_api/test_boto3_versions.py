@@ -275,6 +275,28 @@ def test_a_streamed_answer_comes_as_events(aws):
     assert json.loads(bad[0]["InvokeComplete"]["ErrorDetails"])["errorType"] == "ZeroDivisionError"
 
 
+def test_what_a_function_yields_comes_as_it_yields_it(aws):
+    source = """def handler(event, context):
+    for word in event:
+        if word == "stop":
+            raise ValueError("stopped")
+        yield word if isinstance(word, str) else {"n": word}
+"""
+    create(aws, "yielding", source)
+
+    def chunks(payload):
+        answer = aws.invoke_with_response_stream(FunctionName="yielding", Payload=payload)
+        with contextlib.closing(answer["EventStream"]) as stream:
+            *parts, last = list(stream)
+        return [part["PayloadChunk"]["Payload"] for part in parts], last["InvokeComplete"]
+
+    good, bad = chunks(b'["one", "two", 3]'), chunks(b'["one", "stop"]')
+
+    assert good == ([b"one", b"two", b'{"n":3}\n'], {})
+    assert bad[0] == [b"one"]
+    assert json.loads(bad[1]["ErrorDetails"])["errorMessage"] == "stopped"
+
+
 def test_a_functions_life_in_the_order_in_which_terraforms_provider_asks(aws):
     """Made, read, planned without a difference, changed, published, an alias moved, destroyed."""
     first, second = zipped(saying("one")), zipped(saying("two"))

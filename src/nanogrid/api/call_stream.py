@@ -36,7 +36,7 @@ def gathered_answer(run: Run) -> Answer:
     if not parts:
         return structs.replace(plain_answer(run.run_id, TEXT), status=200)
     head = _head(parts[0], run.run_id)
-    pieces = [_piece(part) for part in (parts[1:] if is_told(parts[0].value) else parts)]
+    pieces = [piece_of(part) for part in (parts[1:] if is_told(parts[0].value) else parts)]
     return structs.replace(head, body=b"" if head.status in BODILESS else head.body + b"".join(pieces))
 
 
@@ -46,7 +46,7 @@ async def _pieces(run: StreamedRun, first: Part, head: Answer) -> AsyncGenerator
         if head.body:
             yield head.body
         async for part in parts:
-            piece = _piece(part)
+            piece = piece_of(part)
             if piece and head.status not in BODILESS:
                 yield piece
         checked(await run.ended())
@@ -60,7 +60,7 @@ def _head(first: Part, run_id: str) -> Answer:
     return plain_answer(run_id, TEXT if _is_text(first) else _LINES)
 
 
-def _piece(part: Part) -> bytes:
+def piece_of(part: Part) -> bytes:
     """A part of the body: text and bytes as they are, all else as a line of JSON."""
     if not part.base64 and not _is_text(part):
         return bytes(part.value) + b"\n"

@@ -10,18 +10,16 @@ from nanogrid.api.message import Answer
 from nanogrid.api.reading import check_text
 from nanogrid.errors import FunctionNotFound, MalformedRequest
 from nanogrid.gateway.lambda_api.call import Call
-from nanogrid.gateway.lambda_api.event_stream import EVENT_STREAM, event
 from nanogrid.gateway.lambda_api.notes import recent_note_of
 from nanogrid.gateway.lambda_api.outcomes import failure_of, log_tail
 from nanogrid.gateway.lambda_api.references import LATEST, Reference, reference, resolved
-from nanogrid.gateway.lambda_api.refusals import Refusal, denied, invalid, no_function, throttled, unsupported
+from nanogrid.gateway.lambda_api.refusals import Refusal, denied, no_function, throttled, unsupported
 from nanogrid.gateway.lambda_api.validation import Constraints
 from nanogrid.model import MAX_INPUT_BYTES, Function, Mode, Run, RunStatus
 
 #: An event of a client that sends none.
 _NOTHING = b"{}"
 _TYPES = ("Event", "RequestResponse", "DryRun")
-_CHUNK_BYTES = 256 * 1024
 _LOGS = ("None", "Tail")
 
 
@@ -59,27 +57,6 @@ async def invoke_async(call: Call) -> Answer:
     return Answer(status=202, body=b"{}", headers=(("x-amzn-requestid", run.run_id),))
 
 
-async def invoke_with_response_stream(call: Call) -> Answer:
-    """Run a function, and answer with events: what it returned, then how it ended."""
-    asked = await read_invocation(call)
-    if asked.invocation_type == "DryRun":
-        return call.answer(status=204)
-    if asked.invocation_type == "Event":
-        raise invalid("An event is not waited for, so that nothing can be streamed: use Invoke.")
-    run = await run_invocation(call, asked, Mode.SYNC)
-    failure = failure_of(run, asked.function)
-    output = bytes(run.output) if failure is None else b""
-    chunks = [output[at : at + _CHUNK_BYTES] for at in range(0, len(output), _CHUNK_BYTES)]
-    complete = {"ErrorCode": "Unhandled", "ErrorDetails": failure.decode()} if failure is not None else {}
-    if asked.tail:
-        tail = log_tail(run, asked.function, asked.executed_version)
-        complete["LogResult"] = base64.b64encode(tail).decode()
-    events = [event("PayloadChunk", "application/octet-stream", chunk) for chunk in chunks]
-    events.append(event("InvokeComplete", "application/json", msgspec.json.encode(complete)))
-    headers = (("x-amzn-requestid", run.run_id), ("x-amz-executed-version", asked.executed_version))
-    return Answer(body=b"".join(events), media_type=EVENT_STREAM, headers=headers)
-
-
 async def read_invocation(call: Call) -> Invoked:
     """What is asked for, all of it checked. Raises `Refusal`."""
     headers = call.request.headers
@@ -103,17 +80,22 @@ async def read_invocation(call: Call) -> Invoked:
 
 async def run_invocation(call: Call, asked: Invoked, mode: Mode) -> Run:
     """The run, ended if it is waited for. Raises `Refusal`."""
-    function = asked.function
-    target = function.function_id if asked.found.latest else f"{function.function_id}:{function.version}"
-    try:
-        run = await call.services.dispatcher.run(target, asked.event, mode=mode, tenant=call.tenant)
-    except FunctionNotFound as exc:
-        raise no_function(call.caller.function_arn(function.name, asked.found.qualifier)) from exc
+    run = await begin_invocation(call, asked, mode)
     if mode is Mode.SYNC and not run.status.ended:
         raise Refusal("ServiceException", 500, f"The run {run.run_id} is not done yet; it goes on.")
     if run.status is RunStatus.DEAD:
         raise Refusal("ServiceException", 500, f"The grid could not run it: {run.error.message if run.error else ''}")
     return run
+
+
+async def begin_invocation(call: Call, asked: Invoked, mode: Mode, run_id: str | None = None) -> Run:
+    """The run, as it is when the longest wait is over at the latest. Raises `Refusal`."""
+    function = asked.function
+    target = function.function_id if asked.found.latest else f"{function.function_id}:{function.version}"
+    try:
+        return await call.services.dispatcher.run(target, asked.event, mode=mode, tenant=call.tenant, run_id=run_id)
+    except FunctionNotFound as exc:
+        raise no_function(call.caller.function_arn(function.name, asked.found.qualifier)) from exc
 
 
 def _answer(asked: Invoked, run: Run) -> Answer:

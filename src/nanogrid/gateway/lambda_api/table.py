@@ -15,6 +15,7 @@ from nanogrid.gateway.lambda_api import (
     invocations,
     policies,
     publishing,
+    response_streams,
     tags,
 )
 from nanogrid.gateway.lambda_api.call import Serve
@@ -151,10 +152,10 @@ HAS: dict[str, Has] = {
     "DeleteFunctionUrlConfig": Has(serve=function_urls.delete_function_url_config, scopes=scopes.DEPLOY),
     "ListFunctionUrlConfigs": Has(serve=function_urls.list_function_url_configs, scopes=scopes.LOOK),
     "InvokeWithResponseStream": Has(
-        serve=invocations.invoke_with_response_stream,
+        serve=response_streams.invoke_with_response_stream,
         scopes=scopes.RUN,
         max_body=MAX_INPUT_BYTES + _MARGIN,
-        missing="the events come when the run has ended",
+        missing="what a function yields comes as it does; `awslambda.streamifyResponse` is not there",
     ),
     "ListTags": Has(serve=tags.list_tags, scopes=scopes.LOOK),
     "TagResource": Has(serve=tags.tag_resource, scopes=scopes.DEPLOY, max_body=SMALL_BODY),
