@@ -185,6 +185,7 @@ def test_destinations_are_refused_and_so_is_saying_nothing(aws):
     assert refused(call, FunctionName="published")[2].startswith("You must specify at least one")
 
 
+@pytest.mark.usefixtures("published")
 def test_a_policy_is_told_as_it_was_said(aws):
     added = aws.add_permission(
         FunctionName="published",
