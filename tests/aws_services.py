@@ -122,6 +122,7 @@ class AwsServices:
         tasks = sqs.create_queue(QueueName=f"tasks-{number}", Attributes={"RedrivePolicy": policy})["QueueUrl"]
         bucket = f"code-{number}"
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.aws.region})
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         functions, runs = tables
         values = {
             "region": self.aws.region,

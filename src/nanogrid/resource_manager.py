@@ -85,6 +85,7 @@ class ResourceManager:
         on_stored: Callable[[str], None] = lambda _: None,
         is_called: Callable[[str], bool] = lambda _: False,
         warm_successor: Callable[[Function], Awaitable[None]] = _always_warm,
+        retire: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         """`runtimes` says what this grid can start now, best first; `why_not` why a network can't be had, if so.
 
@@ -92,8 +93,10 @@ class ResourceManager:
         makes a version ready to run, or raises `VersionBroken`; without it versions start when they are called for.
         `on_stored` hears the sha-256 of code that a version has now: its first run is near. `is_called` says whether
         a function, by its id, has traffic, which a next version takes over: `warm_successor` loads it before, or raises
-        `VersionBroken`.
+        `VersionBroken`. `retire` does away with code that no function uses any more; without it the code is deleted at
+        once, as is right where no other process deploys.
         """
+        self._retire = retire or code_store.delete
         self._check_room = check_room
         self._warm = warm
         self._on_stored = on_stored
@@ -234,7 +237,7 @@ class ResourceManager:
         function = await self._registry.get(reference, tenant=tenant)
         async with self._code_lock:
             for digest in await self._registry.delete(function.function_id):
-                await self._code_store.delete(digest)
+                await self._retire(digest)
         return function
 
     async def place_upload(self, digest: str, size: int, *, tenant: str = DEFAULT_TENANT) -> UploadPlace | None:
@@ -281,7 +284,7 @@ class ResourceManager:
 
     async def _drop_unused(self, code_sha256: str) -> None:
         if not await self._registry.uses(code_sha256):
-            await self._code_store.delete(code_sha256)
+            await self._retire(code_sha256)
 
     async def _store(self, function: Function, archive: Archive, record: Callable) -> Function:  # type: ignore[type-arg]
         """Keep the code, then name it; where naming fails, the code goes unless somebody else uses it."""

@@ -410,6 +410,13 @@ def test_the_dispatcher_may_change_schedules_but_no_function_and_read_no_code():
     assert may("DispatcherRole", "sqs:ReceiveMessage") == []
 
 
+def test_only_the_resource_manager_removes_code_and_only_version_by_version():
+    assert may("ResourceManagerRole", "s3:DeleteObjectVersion") == ["${CodeBucket.Arn}/*"]
+    assert may("ResourceManagerRole", "s3:DeleteObject") == []
+    for role in ("WorkerRole", "DispatcherRole"):
+        assert may(role, "s3:DeleteObjectVersion") == []
+
+
 def test_the_resource_manager_may_run_nothing():
     assert may("ResourceManagerRole", "sqs:SendMessage") == []
     assert may("ResourceManagerRole", "dynamodb:UpdateItem") == ["FunctionsTable.Arn", "${FunctionsTable.Arn}/index/*"]

@@ -27,6 +27,7 @@ from nanogrid.backends.aws.payloads import Payloads
 from nanogrid.backends.aws.record_store import AwsRecordStore
 from nanogrid.backends.aws.registry import AwsRegistry
 from nanogrid.backends.aws.result_bus import AwsResultBus
+from nanogrid.backends.aws.retired_code import RetiredCode
 from nanogrid.backends.aws.run_store import AwsRunStore
 from nanogrid.backends.aws.settings import AwsSettings
 from nanogrid.backends.aws.slots import Slots
@@ -75,6 +76,8 @@ class AwsBackend:
     undertaker: Undertaker
     #: None: no step takes both a run and its task here, for they lie with two services.
     intake: None = None
+    #: What becomes of code that no function uses any more. The control plane's to know.
+    retired_code: RetiredCode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,18 +123,21 @@ async def open_aws(
         dead_letters = AwsDeadLetters(task_queue, envelopes, fares, dynamo, table, clock)
         for besides in (task_queue.keep(), subscriptions.run(), log_feed.run()):
             _run_besides(stack, besides)
+        registry = AwsRegistry(dynamo, settings.functions_table, clock)
+        record_store = AwsRecordStore(dynamo, settings.functions_table)
         yield AwsBackend(
             artifact_store=AwsArtifactStore(services.bucket),
             code_store=AwsCodeStore(services.bucket),
             uploads=AwsUploads(services.bucket),
-            registry=AwsRegistry(dynamo, settings.functions_table, clock),
+            registry=registry,
             run_store=run_store,
             task_queue=task_queue,
             dead_letters=dead_letters,
             result_bus=result_bus,
             log_feed=log_feed,
-            record_store=AwsRecordStore(dynamo, settings.functions_table),
+            record_store=record_store,
             vault=AwsVault(services.kms, settings.vault_key),
+            retired_code=RetiredCode(services.bucket, registry, record_store, clock),
             undertaker=Undertaker(
                 services.tasks, services.dead, envelopes, fares, run_store, dead_letters, result_bus, clock
             ),

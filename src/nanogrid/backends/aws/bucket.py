@@ -1,7 +1,11 @@
 """The bucket: objects by key, on S3."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
+from typing import NamedTuple
+from urllib.parse import quote
 
 from nanogrid.backends.aws.client import Call, Service
 from nanogrid.backends.aws.faults import AwsError
@@ -10,6 +14,13 @@ _NOT_FOUND = 404
 #: A large object on a slow line.
 _TIMEOUT_S = 120.0
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
+
+
+class ObjectVersion(NamedTuple):
+    """One version of an object."""
+
+    id: str
+    put_at: datetime
 
 
 class Bucket:
@@ -37,17 +48,27 @@ class Bucket:
 
     async def has(self, key: str) -> bool:
         """Whether there is an object under the key."""
+        return await self.version(key) is not None
+
+    async def version(self, key: str) -> ObjectVersion | None:
+        """Which version of the object is the current one; None where there is no object."""
         try:
-            await self._service.call(Call("HeadObject", "HEAD", self._path(key), {}))
+            answer = await self._service.call(Call("HeadObject", "HEAD", self._path(key), {}))
         except AwsError as exc:
             if exc.status == _NOT_FOUND:
-                return False
+                return None
             raise
-        return True
+        put_at = parsedate_to_datetime(answer.headers["last-modified"])
+        return ObjectVersion(answer.headers.get("x-amz-version-id", "null"), put_at)
 
     async def delete(self, key: str) -> None:
         """Forget an object; an absent one is no error."""
         await self._service.call(Call("DeleteObject", "DELETE", self._path(key), {}))
+
+    async def delete_version(self, key: str, version: ObjectVersion) -> None:
+        """Forget this version for good; what was put later stays. A version that is gone is no error."""
+        query = f"versionId={quote(version.id, safe='')}"
+        await self._service.call(Call("DeleteObject", "DELETE", self._path(key), {}, query=query))
 
     async def address(
         self,

@@ -22,12 +22,12 @@ class AwsCodeStore(CodeStore):
         """See the port."""
         digest = await asyncio.to_thread(_digest_of, content)
         # Always written: reading it back to see whether it is whole would cost more, and put heals.
-        await self._bucket.put(_key(digest), content)
+        await self._bucket.put(code_key(digest), content)
         return digest
 
     async def get(self, digest: str) -> bytes:
         """See the port."""
-        content = await self._bucket.get(_key(digest))
+        content = await self._bucket.get(code_key(digest))
         if content is None:
             raise _not_found(digest)
         if await asyncio.to_thread(_digest_of, content) != digest:
@@ -37,10 +37,11 @@ class AwsCodeStore(CodeStore):
     async def delete(self, digest: str) -> None:
         """See the port."""
         if _DIGEST.match(digest):
-            await self._bucket.delete(_key(digest))
+            await self._bucket.delete(code_key(digest))
 
 
-def _key(digest: str) -> str:
+def code_key(digest: str) -> str:
+    """The object of that content. Raises `CodeNotFound` for what is no digest."""
     # A digest becomes part of a URL, so nothing else may pass.
     if not _DIGEST.match(digest):
         raise _not_found(digest)

@@ -75,6 +75,7 @@ def _services(backend: AwsBackend, clock: Clock, runtimes: list[str]) -> Service
             clock,
             runtimes=lambda: runtimes,
             check_room=quotas.check_room,
+            retire=backend.retired_code.retire,
         ),
         dispatcher=Dispatcher(
             backend.registry,
