@@ -80,6 +80,7 @@ def test_a_worker_gets_everything_and_how_to_set_it_up():
     with tarfile.open(fileobj=io.BytesIO(bundle.content)) as packed:
         names = set(packed.getnames())
         launcher = packed.extractfile("nanogrid").read().decode()
+        executable = {name for name in ("install", "nanogrid", "logs.conf") if packed.getmember(name).mode & 0o111}
 
     assert bundle.key.startswith("worker/")
     assert {
@@ -90,6 +91,7 @@ def test_a_worker_gets_everything_and_how_to_set_it_up():
         "lib/nanogrid/cloud/worker/nanogrid-worker.service",
     } <= names
     assert {"lib/redis/__init__.py", "lib/uvloop/__init__.py", "lib/nanogrid/sandbox/docker.py"} <= names
+    assert executable == {"install", "nanogrid"}
     assert f"exec python{HERE.python} -m nanogrid" in launcher
     assert not [name for name in names if "boto" in name or "ministack" in name]
 

@@ -60,9 +60,15 @@ def worker_bundle(target: Target, *, fetch: Fetch = fetch_wheels) -> Artifact:
         _add_own(folder / "lib", lambda _: True)
         for file in resources.files("nanogrid.cloud.bundle").iterdir():
             if file.is_file() and not file.name.startswith("__init__"):
-                (folder / file.name).write_text(file.read_text().replace("@PYTHON@", f"python{target.python}"))
+                _add_text(folder / file.name, file.read_text().replace("@PYTHON@", f"python{target.python}"))
         content = _tarred(folder)
     return Artifact(key=f"worker/{_digest(content)}.tar.gz", content=content)
+
+
+def _add_text(path: Path, content: str) -> None:
+    """A file of the bundle. A script can be executed: a wheel does not keep modes, so its first line tells."""
+    path.write_text(content)
+    path.chmod(0o755 if content.startswith("#!") else 0o644)
 
 
 def _add_packages(roots: Iterable[str], target: Target, folder: Path, fetch: Fetch) -> None:
