@@ -20,24 +20,24 @@ def _most_at_once(runs: list[Run]) -> int:
 
 
 async def test_two_workers_together_keep_to_a_function_s_limit_and_one_that_dies_blocks_nobody(tmp_path):
-    lease = {"NANOGRID_LEASE_S": "3"}
+    short = {"NANOGRID_LEASE_S": "3"}
     async with place(tmp_path) as grid:
         await grid.resource_manager.update("sleeps", Change(concurrency=2))
-        async with grid.worker("first", **lease) as first, grid.worker("second", **lease) as second:
+        async with grid.worker("first") as first, grid.worker("second") as second:
             for name, worker in (("first", first), ("second", second)):
                 await grid.event("worker.started", worker, name)
             crowd = [await grid.submit(0.3) for _ in range(12)]
             for run_id in crowd:
                 await grid.until(run_id, RunStatus.SUCCEEDED)
             runs = [await grid.backend.run_store.get(run_id) for run_id in crowd]
-            await grid.resource_manager.update("sleeps", Change(concurrency=1))
+        await grid.resource_manager.update("sleeps", Change(concurrency=1))
+        async with grid.worker("dies", **short) as dies:
             held = await grid.submit(1000)
             await grid.until(held, RunStatus.RUNNING)
-            first.kill()
-            second.kill()
+            dies.kill()
         await grid.dispatcher.cancel(held)
         waits = await grid.submit(0)
-        async with grid.worker("third", **lease):
+        async with grid.worker("lives", **short):
             await grid.until(waits, RunStatus.SUCCEEDED)
 
     assert _most_at_once(runs) <= 2
