@@ -15,7 +15,7 @@ import time
 #: The names that a function may find in its environment.
 DOCUMENTED = (
     "HOME LANG PATH PWD TMPDIR TZ _HANDLER LAMBDA_TASK_ROOT AWS_LAMBDA_FUNCTION_NAME AWS_LAMBDA_FUNCTION_VERSION "
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE LC_CTYPE"
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE LC_CTYPE NANOGRID_OUTPUT"
 ).split()
 
 _libc = ctypes.CDLL(None, use_errno=True)
