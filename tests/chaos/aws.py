@@ -69,6 +69,13 @@ class AwsSystem(System):
     def _some_worker(self, strength: float) -> WorkerProcess:
         return self._workers[int(strength * len(self._workers)) % len(self._workers)]
 
+    async def lose_worker_of(self, pid: int) -> None:
+        """The worker dies in one of whose sandboxes that process is, and another is started."""
+        for worker in self._workers:
+            if pid in family(worker.pid):
+                await worker.end(signal.SIGKILL)
+                await worker.start()
+
     async def _kill_worker(self, strength: float) -> str:
         worker = self._some_worker(strength)
         pid = worker.pid

@@ -25,15 +25,16 @@ async def ratio(seconds: float) -> tuple[float, float]:
         async with http(grid) as client:
             for name in ("single", "crowd"):
                 await deploy(client, name, _SOURCE)
-        alone = await _p99(grid, "single", 1, seconds)
-        crowd = asyncio.create_task(_p99(grid, "crowd", _CROWD, seconds + _MARGIN_S))
+        alone = await bench_p99(grid, "single", 1, seconds)
+        crowd = asyncio.create_task(bench_p99(grid, "crowd", _CROWD, seconds + _MARGIN_S))
         await asyncio.sleep(_MARGIN_S / 2)  # until it is there
-        beside = await _p99(grid, "single", 1, seconds)
+        beside = await bench_p99(grid, "single", 1, seconds)
         await crowd
     return alone, beside / alone
 
 
-async def _p99(grid: StartedGrid, function: str, clients: int, seconds: float) -> float:
+async def bench_p99(grid: StartedGrid, function: str, clients: int, seconds: float) -> float:
+    """The p99 of that load, in milliseconds, from a process of its own."""
     ask = ("bench", "--function", function, "--clients", str(clients), "--seconds", str(seconds), "--json")
     environment = os.environ | {"NANOGRID_URL": grid.url, "NANOGRID_TOKEN": grid.token}
     process = await asyncio.create_subprocess_exec(

@@ -17,7 +17,8 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from chaos import fairness, leaks
+from chaos import fairness, leaks, poison
+from chaos.aws import LEASE_S
 from chaos.history import Verdict
 from chaos.play import USUAL, play
 from chaos.schedule import GAP_S, Replay
@@ -76,6 +77,16 @@ async def no_leaks() -> tuple[str, bool]:
 async def fair() -> tuple[str, bool]:
     alone, ratio = await fairness.ratio(20)
     return f"p99 alone {alone:.1f} ms, {ratio:.2f} times that beside it", ratio <= 1.5
+
+
+async def poison_beside() -> tuple[str, bool]:
+    found = await poison.beside(20)
+    return str(found), found.ratio <= 1.5
+
+
+async def poison_buried() -> tuple[str, bool]:
+    found = await poison.buried()
+    return str(found), found.bounded
 
 
 def tests(figure: str, *arguments: str, **environment: str) -> Callable[[], Awaitable[tuple[str, bool]]]:
@@ -149,6 +160,12 @@ ROWS = {
         _NONE,
         chaos(USUAL["aws"], tasks=1_000, count=60, backend="aws", sandbox="process"),
     ),
+    "aws-clocks": Row(
+        "workers whose clocks go 10 % too fast or too slow, some frozen for longer than a lease, some killed",
+        "AWS, emulated; plain processes",
+        _NONE,
+        chaos("skew-worker,freeze-worker,kill-worker", tasks=600, count=20, backend="aws", sandbox="process"),
+    ),
     "durable": Row(
         "each 202 follows the sync of the log that holds its run and its task (strace)",
         "local",
@@ -178,6 +195,19 @@ ROWS = {
         "local, bubblewrap, 16 runs at once",
         "at most 1.5",
         fair,
+    ),
+    "poison": Row(
+        "a function that kills its sandbox each time, asked for again and again, leaves another's p99 within 1.5 times",
+        "local, bubblewrap",
+        "at most 1.5; each crash `failed` after one attempt",
+        poison_beside,
+    ),
+    "aws-poison": Row(
+        f"a task that takes its worker along each time is a dead letter after five workers, in bounded time (a lease "
+        f"lasts {LEASE_S:.0f} s); the others do not go with it, and redriven, once cured, it succeeds",
+        "AWS, emulated; plain processes",
+        f"5 workers, {10 * LEASE_S:.0f} s at most, 100 of 100 others right",
+        poison_buried,
     ),
     "leaks": Row(
         "10,000 runs, 1,000 of them crashes, leave nothing behind (after 12,000, which fill what is kept in memory of "
