@@ -13,12 +13,12 @@ import botocore.session
 
 from aws_services import AwsServices, Redis
 from chaos.aws_front import TOKEN, front_door
+from chaos.aws_shim import AwsShim
 from chaos.aws_worker import WorkerProcess
 from chaos.false_clock import FAKETIME, drifting
 from chaos.history import History
 from chaos.network import Network
 from chaos.proxy import Proxy
-from chaos.sqs_shim import SqsShim
 from chaos.system import Harm, System
 from nanogrid.backends.aws import AwsSettings
 from nanogrid.cloud.emulator import open_emulator
@@ -29,7 +29,7 @@ WORKERS, SLOTS = 4, 2
 
 
 class AwsSystem(System):
-    """Workers, Redis behind a proxy, SQS behind a shim, and a front door of its own."""
+    """Workers, Redis behind a proxy, AWS behind a shim, and a front door of its own."""
 
     backend = "aws"
     token = TOKEN
@@ -38,7 +38,7 @@ class AwsSystem(System):
     answer_s = 30.0
 
     def __init__(
-        self, folder: Path, url: str, workers: list[WorkerProcess], redis: Redis, proxy: Proxy, shim: SqsShim
+        self, folder: Path, url: str, workers: list[WorkerProcess], redis: Redis, proxy: Proxy, shim: AwsShim
     ) -> None:
         self.history = History()
         self._folder = folder
@@ -63,6 +63,8 @@ class AwsSystem(System):
             **self._network.harms("redis"),
             "throttle-sqs": self._throttle_sqs,
             "double-sqs": self._double_sqs,
+            "throttle-dynamo": self._throttle_dynamo,
+            "lose-answers": self._lose_answers,
             **({"skew-worker": self._skew_worker} if FAKETIME.exists() else {}),
         }
 
@@ -125,9 +127,22 @@ class AwsSystem(System):
         return f"FLUSHALL: {said.decode().strip()}"
 
     async def _throttle_sqs(self, strength: float) -> str:
-        self._shim.throttled = 0.3 + strength * 0.6
-        said = f"{self._shim.throttled:.0%} of the calls to SQS throttled for 2 s"
+        return await self._throttle("AmazonSQS", 0.3 + strength * 0.6)
+
+    async def _throttle_dynamo(self, strength: float) -> str:
+        return await self._throttle("DynamoDB", 0.3 + strength * 0.6)
+
+    async def _throttle(self, service: str, share: float) -> str:
+        self._shim.throttled[service] = share
         await asyncio.sleep(2)
+        self._shim.heal()
+        return f"{share:.0%} of the calls to {service} throttled for 2 s"
+
+    async def _lose_answers(self, strength: float) -> str:
+        # Each call is made up to five times: with more lost, what was refused might be there all the same.
+        self._shim.unanswered = 0.02 + strength * 0.08
+        said = f"{self._shim.unanswered:.0%} of AWS' answers lost for 3 s, the calls carried out"
+        await asyncio.sleep(3)
         self._shim.heal()
         return said
 
@@ -159,7 +174,7 @@ async def aws_system(sandbox: str) -> AsyncIterator[AwsSystem]:
 @asynccontextmanager
 async def _started(services: AwsServices, folder: Path, sandbox: str) -> AsyncIterator[AwsSystem]:
     proxy = Proxy(lambda: ("127.0.0.1", services.redis.port))
-    shim = SqsShim(services.aws.endpoint, seed=1)
+    shim = AwsShim(services.aws.endpoint, seed=1)
     async with proxy.serving(), shim.serving():
         redis_url = f"redis://127.0.0.1:{proxy.port}"
         with services.stack(endpoint_url=shim.url, redis_url=redis_url, lease_s=LEASE_S) as settings:

@@ -15,7 +15,7 @@ USUAL = {
     "local": "kill-server,freeze-server,stop-server,kill-sandbox,freeze-sandbox,cut-network,slow-network,"
     "half-open-network,copy-database",
     "aws": "kill-worker,freeze-worker,stop-worker,kill-sandbox,restart-redis,flush-redis,cut-redis,slow-redis,"
-    "half-open-redis,throttle-sqs,double-sqs",
+    "half-open-redis,throttle-sqs,double-sqs,throttle-dynamo,lose-answers",
 }
 
 

@@ -168,6 +168,47 @@ async def test_an_outcome_is_kept_while_the_store_is_away():
     assert (ended.attempt, handler.runs) == (1, 1)
 
 
+def gone(place, seconds):
+    """The registry answers nobody for so long; how often it was asked meanwhile."""
+    get, back_at, asked = place.backend.registry.get, place.clock.monotonic() + seconds, []
+
+    async def get_later(*args, **options):
+        if place.clock.monotonic() < back_at:
+            asked.append(place.clock.monotonic())
+            raise StoreUnavailable("no answer")
+        return await get(*args, **options)
+
+    place.backend.registry.get = get_later
+    return asked
+
+
+async def test_a_store_that_is_away_for_half_an_hour_buries_no_run():
+    handler = Counting()
+    async with workplace(handler) as place:
+        run = await place.submit()
+        asked = gone(place, 1800)
+        async with place.at_work():
+            ended = await place.until(run.run_id, RunStatus.SUCCEEDED)
+
+    assert (ended.status, handler.runs) == (RunStatus.SUCCEEDED, 1)
+    assert 5 < len(asked) < 40
+
+
+async def test_what_no_store_ever_gives_is_a_dead_letter_in_the_end():
+    async with workplace(Counting()) as place:
+        run = await place.submit()
+        gone(place, 365 * 24 * 3600)
+        began = place.clock.monotonic()
+        async with place.at_work():
+            while (await place.backend.run_store.get(run.run_id)).status is not RunStatus.DEAD:
+                await place.clock.advance(60)
+                await asyncio.sleep(0.001)
+            (letter,) = await place.letters()
+
+    assert 3600 < place.clock.monotonic() - began < 3 * 3600
+    assert (letter.failures, letter.reason) == (5, "no answer")
+
+
 # A lease that ran out unnoticed
 
 

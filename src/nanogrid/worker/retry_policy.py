@@ -10,6 +10,12 @@ from nanogrid.model import ErrorKind, Function, Mode, Outcome, Run, RunError, Ru
 #: Longest first pause; each next one may be twice as long, up to the last. In seconds.
 _FIRST_PAUSE_S = 1.0
 _LAST_PAUSE_S = 300.0
+#: How long a task is put off that cannot run now through no fault of its own; longer each time it comes, in seconds.
+_FIRST_POSTPONEMENT_S = 1.0
+_POSTPONEMENT_GROWTH = 1.5
+_LAST_POSTPONEMENT_S = 120.0
+#: Attempts from which on it is the task's failure that a store is away: an hour has gone by then, and more.
+MOST_ABSENCES = 40
 
 
 def next_pause_s(task: Task, function: Function, retried: int, now: datetime, chance: float) -> float | None:
@@ -21,6 +27,11 @@ def next_pause_s(task: Task, function: Function, retried: int, now: datetime, ch
         return None
     pause_s = chance * min(_FIRST_PAUSE_S * 2**retried, _LAST_PAUSE_S)
     return None if is_too_old(task, function, now + timedelta(seconds=pause_s)) else pause_s
+
+
+def postponement_s(attempt: int) -> float:
+    """How long to put a task off that came for this attempt."""
+    return min(_FIRST_POSTPONEMENT_S * _POSTPONEMENT_GROWTH**attempt, _LAST_POSTPONEMENT_S)
 
 
 def is_too_old(task: Task, function: Function, now: datetime) -> bool:

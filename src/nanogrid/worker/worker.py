@@ -42,15 +42,11 @@ from nanogrid.worker.attempts import Attempts
 from nanogrid.worker.auto_memory import AutoMemory
 from nanogrid.worker.direct import DirectRuns
 from nanogrid.worker.outcomes import outcome_of
-from nanogrid.worker.retry_policy import expired, is_too_old, next_pause_s
+from nanogrid.worker.retry_policy import MOST_ABSENCES, expired, is_too_old, next_pause_s, postponement_s
 from nanogrid.worker.warming import warm_successor
 
 #: How long one `receive` waits before it asks again, in seconds.
 _RECEIVE_WAIT_S = 20.0
-#: How long a task waits whose function runs as often as it may already; longer each time it comes, in seconds.
-_FIRST_POSTPONEMENT_S = 1.0
-_POSTPONEMENT_GROWTH = 1.5
-_LAST_POSTPONEMENT_S = 120.0
 #: How long an outcome waits before it is offered again to a store that is away, in seconds.
 _STORE_AWAY_S = 1.0
 
@@ -166,9 +162,8 @@ class Worker:
         return True
 
     async def _postpone(self, lease: Lease) -> None:
-        pause = min(_FIRST_POSTPONEMENT_S * _POSTPONEMENT_GROWTH**lease.attempt, _LAST_POSTPONEMENT_S)
         try:
-            await self._task_queue.release(lease, delay_s=pause, failed=False)
+            await self._task_queue.release(lease, delay_s=postponement_s(lease.attempt), failed=False)
         except PlatformError as exc:
             # The lease runs out by itself then, and the task comes back.
             self._log.warning("worker.postpone_failed", run_id=lease.task.run_id, error=str(exc))
@@ -199,6 +194,8 @@ class Worker:
             await self._answer_for(lease)
         except LeaseLost:
             self._log.warning("worker.lease_lost", run_id=run_id, attempt=lease.attempt)
+        except StoreUnavailable as exc:
+            await self._wait_for_store(lease, exc)
         except PlatformError as exc:
             await self._platform_failed(lease, exc)
         except asyncio.CancelledError:
@@ -291,6 +288,15 @@ class Worker:
         # A lost lease is harmless here: the outcome is stored, and whoever holds the task now is refused.
         with contextlib.suppress(LeaseLost):
             await self._task_queue.ack(lease)
+
+    async def _wait_for_store(self, lease: Lease, error: StoreUnavailable) -> None:
+        """A store that is away is no task's fault: it would bury, in moments, whatever came meanwhile."""
+        if lease.attempt > MOST_ABSENCES:
+            await self._platform_failed(lease, error)
+            return
+        self._metrics.platform_failures.inc()
+        self._log.warning("worker.store_away", run_id=lease.task.run_id, error=str(error))
+        await self._postpone(lease)
 
     async def _platform_failed(self, lease: Lease, error: PlatformError) -> None:
         """Ours to repair: another try later, and after the fifth failure the dead letters."""
