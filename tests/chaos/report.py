@@ -17,7 +17,7 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from chaos import fairness, leaks, poison
+from chaos import fairness, leaks, overload, poison
 from chaos.aws import LEASE_S
 from chaos.history import Verdict
 from chaos.play import USUAL, play
@@ -89,6 +89,11 @@ async def poison_buried() -> tuple[str, bool]:
     return str(found), found.bounded
 
 
+async def not_robbed() -> tuple[str, bool]:
+    found = await overload.endured()
+    return str(found), found.once
+
+
 def tests(figure: str, *arguments: str, **environment: str) -> Callable[[], Awaitable[tuple[str, bool]]]:
     """Tests of the suite as a measurement: they hold, or they do not."""
 
@@ -155,7 +160,7 @@ ROWS = {
     ),
     "aws-everything": Row(
         "workers killed, frozen for longer than a lease, drained; Redis restarted, flushed, slow, cut, half open; "
-        "SQS throttled, delivering twice and late",
+        "SQS and DynamoDB throttled; messages delivered twice and late; answers lost after the call was carried out",
         "AWS, emulated; plain processes",
         _NONE,
         chaos(USUAL["aws"], tasks=1_000, count=60, backend="aws", sandbox="process"),
@@ -165,6 +170,12 @@ ROWS = {
         "AWS, emulated; plain processes",
         _NONE,
         chaos("skew-worker,freeze-worker,kill-worker", tasks=600, count=20, backend="aws", sandbox="process"),
+    ),
+    "aws-slow": Row(
+        "runs three times as long as a lease, while each core has four busy processes more, run once",
+        "AWS, emulated; plain processes",
+        "as many executions as runs",
+        not_robbed,
     ),
     "durable": Row(
         "each 202 follows the sync of the log that holds its run and its task (strace)",
