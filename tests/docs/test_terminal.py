@@ -30,7 +30,13 @@ PICTURES = [
         "terminal-failure",
         "A failure, and where it is",
         ["nanogrid run hello -i '{}'", "nanogrid runs", "nanogrid run helo"],
-        ["KeyError", "hello.py:2 in handler", "failed", "no function"],
+        ["KeyError", "hello.py:2 in handler", "failed", "nanogrid explain run_", "Did you mean 'hello'?"],
+    ),
+    (
+        "terminal-explain",
+        "Why, and what to do",
+        ["nanogrid explain $(nanogrid runs -n 1 --json | grep -o 'run_[0-9a-z]*')"],
+        ["Why it failed", "KeyError: 'name'", "$ nanogrid deploy PATH --name hello"],
     ),
     ("terminal-logs", "Logs", ["nanogrid logs hello", "nanogrid functions"], ["greeting Ada", "hello.handler"]),
 ]
