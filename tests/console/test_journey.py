@@ -121,7 +121,7 @@ async def test_a_failure_is_explained_and_replayed_with_the_very_same_input(chro
 
 async def test_a_run_that_waits_tells_what_it_waits_for_and_the_panel_changes_when_it_ends(chromium, grid):
     async with http(grid) as client:
-        await deploy(client, "slow", SLOW, concurrency=1)
+        await deploy(client, "slow", SLOW, concurrency=1, timeoutMs=100_000)
         first, second = [(await run(client, "slow", 1, Prefer="respond-async")).json()["runId"] for _ in range(2)]
         await reached(client, first, "running")
         async with console(chromium, grid, f"#/runs/{second}") as page:

@@ -329,8 +329,8 @@ def test_a_grid_in_memory_explains_by_its_own_clock(nanogrid_grid):
 
     nanogrid_grid.add(fails, name="fails", retries=5)
     handle = nanogrid_grid.submit("fails")
-    nanogrid_grid.advance(0)
-    told = nanogrid_grid.explain(handle.run_id)
+    while (told := nanogrid_grid.explain(handle.run_id)).reason != "retry_pause":
+        nanogrid_grid.advance(0)
     nanogrid_grid.wait(handle.run_id)
     after = nanogrid_grid.explain(handle.run_id)
 

@@ -40,8 +40,9 @@ async def warm(pool: SandboxPool, clock: Clock, function: Function, *, patience_
             hint="The machine is busy, or the import takes too long; nothing has changed.",
         ) from exc
     if isinstance(claim, RunError):
+        said = f"{claim.type}: {claim.message.rstrip('.')}"
         raise VersionBroken(
-            f"version {function.version} of {function.name!r} cannot be loaded: {claim.type}: {claim.message}",
+            f"version {function.version} of {function.name!r} cannot be loaded: {said}.",
             hint="Nothing has changed: what answered before goes on. Deploy a version that can be loaded.",
         )
     pool.release(claim)
