@@ -32,6 +32,8 @@ from nanogrid.quotas import UNLIMITED
 
 #: Fences everything off: no attempt is later than this.
 _LAST_ATTEMPT = 2**31 - 1
+#: From accepting a run to sending its task takes no process longer, in seconds: API Gateway gives up sooner.
+_ACCEPTING_S = 30.0
 #: The tenant's version that a qualified name means. Raises `FunctionNotFound`.
 Resolve = Callable[[str, str], Awaitable[Function]]
 
@@ -53,12 +55,14 @@ class Dispatcher:
         intake: Intake | None = None,
         admit_run: Callable[[str], Quota] = lambda _: UNLIMITED,
         resolve: Resolve | None = None,
+        sends_again: bool = False,
     ) -> None:
         """`max_wait_s` bounds how long any request waits for a run; without `fast_path` all go over the queue.
 
         Without `intake` a promise is written in two steps: the run, then its task.
         `admit_run` gives the quota under which one more run of a tenant may begin, or raises `RunQuotaReached`.
-        `resolve` finds what a name with a version or an alias behind a colon means.
+        `resolve` finds what a name with a version or an alias behind a colon means. `sends_again` is for a process that
+        can end between the run and its task while nobody takes such runs up at the next start.
         """
         self._registry = registry
         self._run_store = run_store
@@ -71,6 +75,7 @@ class Dispatcher:
         self._intake = intake
         self._admit_run = admit_run
         self._resolve = resolve
+        self._sends_again = sends_again
 
     async def run(
         self,
@@ -92,10 +97,7 @@ class Dispatcher:
         what made it where that is no request, `run_id` an id that was made for it. Raises
         `FunctionNotFound`, `BacklogFull`, `RunQuotaReached`, `IdempotencyConflict`.
         """
-        if ":" in reference and self._resolve is not None:
-            function = await self._resolve(reference, tenant)
-        else:
-            function = await self._registry.get(reference, tenant=tenant)
+        function = await self._meant(reference, tenant)
         quota = self._admit_run(tenant)
         wait_s = 0.0 if mode is Mode.ASYNC else self._bounded(wait_s)
         durable = wait_s <= 0 or idempotency is not None
@@ -107,9 +109,9 @@ class Dispatcher:
             # Each tenant's keys are its own; a space is in no key.
             idempotency = f"{tenant} {idempotency[0]}", idempotency[1]
         run = await self._run_store.accept(queued, durable=durable, idempotency=idempotency)
-        if run.run_id != queued.run_id:
-            return await self.get(run.run_id, tenant=tenant, wait_s=wait_s)
         task = _task(run, function, input, quota, traceparent)
+        if run.run_id != queued.run_id:
+            return await self._asked_again(run, task, wait_s)
         if wait_s <= 0:
             await self._send(task, durable=durable)
             return structs.replace(run, input=UNSET)
@@ -215,6 +217,25 @@ class Dispatcher:
             ended = await listener.wait(wait_s)
         return ended or await self._unfinished(task.run_id)
 
+    async def _meant(self, reference: str, tenant: str) -> Function:
+        if ":" in reference and self._resolve is not None:
+            return await self._resolve(reference, tenant)
+        return await self._registry.get(reference, tenant=tenant)
+
+    async def _asked_again(self, run: Run, task: Task, wait_s: float) -> Run:
+        """The run to which an idempotency key has led."""
+        if self._sends_again and self._is_left(run):
+            await self._task_queue.send(task, durable=True)
+        return await self.get(run.run_id, tenant=task.tenant, wait_s=wait_s)
+
+    def _is_left(self, run: Run) -> bool:
+        """Whether who accepted the run may have died before its task was sent.
+
+        If it only waits for its turn there are two tasks then: the first attempt fences the other one off.
+        """
+        waiting_s = (self._clock.now() - run.created_at).total_seconds()
+        return run.status is RunStatus.QUEUED and run.attempt == 0 and waiting_s > _ACCEPTING_S
+
     async def _send(self, task: Task, *, durable: bool) -> None:
         """Put a run's task on the queue; where that fails, nothing of the run stays."""
         try:
@@ -236,8 +257,8 @@ class Dispatcher:
 def _task(run: Run, function: Function, input_: Raw, quota: Quota, traceparent: str) -> Task:
     return Task(
         run_id=run.run_id,
-        function_id=function.function_id,
-        version=function.version,
+        function_id=run.function_id,
+        version=run.version,
         mode=run.mode,
         input=input_,
         enqueued_at=run.created_at,

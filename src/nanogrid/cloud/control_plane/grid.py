@@ -87,6 +87,7 @@ def _services(backend: AwsBackend, clock: Clock, runtimes: list[str]) -> Service
             max_wait_s=MAX_WAIT_S,
             admit_run=quotas.admit_run,
             resolve=aliases.resolve,
+            sends_again=True,
         ),
         log_feed=backend.log_feed,
         artifact_store=backend.artifact_store,
