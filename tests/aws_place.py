@@ -15,13 +15,14 @@ from msgspec import Raw
 
 from aws_services import AwsServices
 from nanogrid.backends.aws import AwsBackend, AwsSettings, open_aws
+from nanogrid.change import Change
 from nanogrid.clock import Clock
 from nanogrid.cloud.emulator import open_emulator
 from nanogrid.cloud.loopback import free_port
 from nanogrid.cloud.rehearsal.redis_server import open_redis
 from nanogrid.dispatcher import Dispatcher
 from nanogrid.model import Mode, RunStatus
-from nanogrid.resource_manager import Change, ResourceManager
+from nanogrid.resource_manager import ResourceManager
 
 SOURCE = "import time\n\ndef handler(event, context):\n    time.sleep(event)\n    return event\n"
 RUNTIME = f"python3.{sys.version_info.minor}"

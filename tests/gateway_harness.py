@@ -155,7 +155,7 @@ class Grid:
             self.backend.result_bus,
             self.clock,
             max_wait_s=30.0,
-            intake=self.backend.intake,
+            acceptance=self.backend.acceptance,
             admit_run=self.quotas.admit_run,
             resolve=self.aliases.resolve,
         )

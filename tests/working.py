@@ -113,7 +113,7 @@ class Workplace:
             clock,
             max_wait_s=60.0,
             fast_path=self.direct,
-            intake=backend.intake,
+            acceptance=backend.acceptance,
         )
 
     def worker(self, *, max_running: int = 10, task_queue: TaskQueue | None = None) -> Worker:

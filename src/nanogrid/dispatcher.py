@@ -27,7 +27,7 @@ from nanogrid.model import (
     Task,
     Trigger,
 )
-from nanogrid.ports import DeadLetters, FastPath, Intake, Page, Registry, ResultBus, RunStore, TaskQueue
+from nanogrid.ports import Acceptance, DeadLetters, FastPath, Page, Registry, ResultBus, RunStore, TaskQueue
 from nanogrid.quotas import UNLIMITED
 
 #: Fences everything off: no attempt is later than this.
@@ -52,14 +52,14 @@ class Dispatcher:
         *,
         max_wait_s: float,
         fast_path: FastPath | None = None,
-        intake: Intake | None = None,
+        acceptance: Acceptance | None = None,
         admit_run: Callable[[str], Quota] = lambda _: UNLIMITED,
         resolve: Resolve | None = None,
         sends_again: bool = False,
     ) -> None:
         """`max_wait_s` bounds how long any request waits for a run; without `fast_path` all go over the queue.
 
-        Without `intake` a promise is written in two steps: the run, then its task.
+        Without `acceptance` a promise is written in two steps: the run, then its task.
         `admit_run` gives the quota under which one more run of a tenant may begin, or raises `RunQuotaReached`.
         `resolve` finds what a name with a version or an alias behind a colon means. `sends_again` is for a process that
         can end between the run and its task while nobody takes such runs up at the next start.
@@ -72,7 +72,7 @@ class Dispatcher:
         self._clock = clock
         self._max_wait_s = max_wait_s
         self._fast_path = fast_path
-        self._intake = intake
+        self._acceptance = acceptance
         self._admit_run = admit_run
         self._resolve = resolve
         self._sends_again = sends_again
@@ -102,8 +102,8 @@ class Dispatcher:
         wait_s = 0.0 if mode is Mode.ASYNC else self._bounded(wait_s)
         durable = wait_s <= 0 or idempotency is not None
         queued = self._queued(function, input, mode, trigger, run_id or new_run_id())
-        if wait_s <= 0 and idempotency is None and self._intake is not None:
-            await self._intake.take_in(queued, _task(queued, function, input, quota, traceparent))
+        if wait_s <= 0 and idempotency is None and self._acceptance is not None:
+            await self._acceptance.accept(queued, _task(queued, function, input, quota, traceparent))
             return structs.replace(queued, input=UNSET)
         if idempotency is not None and tenant != DEFAULT_TENANT:
             # Each tenant's keys are its own; a space is in no key.

@@ -7,9 +7,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from weakref import WeakValueDictionary
 
-from msgspec import UNSET, UnsetType, structs
+from msgspec import UNSET, structs
 
-from nanogrid.archive import DEFAULT_LIMITS, Archive, Limits, canonical, check_upload, from_files, sha256_of
+from nanogrid.archive import DEFAULT_LIMITS, Archive, Limits, canonical, check_upload, sha256_of
+from nanogrid.change import Change, check_fits, default_handler, of_source
 from nanogrid.clock import Clock
 from nanogrid.errors import InvalidField, NanoGridError, RuntimeUnavailable
 from nanogrid.identifiers import is_function_name, new_function_id
@@ -18,24 +19,10 @@ from nanogrid.model import (
     DEFAULT_TENANT,
     DEFAULT_TIMEOUT_MS,
     Function,
-    Http,
     Network,
-    Record,
     UploadPlace,
 )
 from nanogrid.ports import CodeStore, Page, Registry, Uploads
-
-#: Where inline source goes, and the handler that goes with it, by family of runtimes.
-_SOURCE_FILES = {"python": "main.py", "nodejs": "index.js", "command": "main", "provided": "bootstrap"}
-_DEFAULT_HANDLERS = {"python": "main.handler", "nodejs": "index.handler", "command": "main", "provided": "bootstrap"}
-_MODULE_SUFFIXES = {
-    "python": (".py", "/__init__.py", ".so"),
-    "nodejs": (".js", ".mjs", ".cjs"),
-    "command": ("",),
-    "provided": ("",),
-}
-#: Files that a family needs whatever the handler is called.
-_NAMED = {"provided": "bootstrap"}
 
 
 async def _always_room(_: Function) -> None:
@@ -44,27 +31,6 @@ async def _always_room(_: Function) -> None:
 
 async def _always_warm(_: Function) -> None:
     """There is nothing to be loaded before."""
-
-
-class Change(Record, frozen=True, kw_only=True):
-    """What a new version changes; whatever is UNSET stays. `source`, `zip` and `upload` exclude each other."""
-
-    runtime: str | UnsetType = UNSET
-    handler: str | UnsetType = UNSET
-    source: str | UnsetType = UNSET
-    zip: bytes | UnsetType = UNSET
-    upload: str | UnsetType = UNSET
-    memory_mb: int | UnsetType = UNSET
-    auto_memory_mb: int | UnsetType = UNSET
-    timeout_ms: int | UnsetType = UNSET
-    environment: dict[str, str] | UnsetType = UNSET
-    secrets: dict[str, str] | UnsetType = UNSET
-    network: Network | UnsetType = UNSET
-    concurrency: int | UnsetType = UNSET
-    retries: int | UnsetType = UNSET
-    max_age_ms: int | UnsetType = UNSET
-    idle_ttl_ms: int | UnsetType = UNSET
-    http: Http | UnsetType = UNSET
 
 
 class ResourceManager:
@@ -141,7 +107,7 @@ class ResourceManager:
             tenant=tenant,
             version=1,
             runtime=runtime,
-            handler=_DEFAULT_HANDLERS[family(runtime)],
+            handler=default_handler(runtime),
             memory_mb=DEFAULT_MEMORY_MB,
             timeout_ms=DEFAULT_TIMEOUT_MS,
             code_sha256=archive.sha256,
@@ -149,9 +115,9 @@ class ResourceManager:
             created_at=now,
             updated_at=now,
         )
-        function = _changed(blank, change, runtime)
+        function = change.applied_to(blank, runtime)
         if check_handler:
-            _check_handler(function, archive)
+            check_fits(function, archive)
         return await self._store(function, archive, self._registry.create)
 
     async def update(
@@ -172,19 +138,19 @@ class ResourceManager:
         runtime = current.runtime if change.runtime is UNSET else self._resolve(change.runtime)
         archive = await self._archive(runtime, change, tenant)
         function = structs.replace(
-            _changed(current, change, runtime), version=current.version + 1, updated_at=self._clock.now()
+            change.applied_to(current, runtime), version=current.version + 1, updated_at=self._clock.now()
         )
         if archive is None:
             if check_handler and (change.handler, change.runtime) != (UNSET, UNSET):
                 stored = await self._code_store.get(current.code_sha256)
-                _check_handler(function, await asyncio.to_thread(canonical, stored))
+                check_fits(function, await asyncio.to_thread(canonical, stored))
             if takes_over:
                 await self._warm_successor(function)
             await self._registry.update(function)
             return function
         function = structs.replace(function, code_sha256=archive.sha256, code_size=len(archive.content))
         if check_handler:
-            _check_handler(function, archive)
+            check_fits(function, archive)
         if takes_over:
             await self._try(function, archive)
         return await self._store(function, archive, self._registry.update)
@@ -260,10 +226,7 @@ class ResourceManager:
         if (change.source, change.zip, change.upload).count(UNSET) < 2:  # noqa: PLR2004 - at most one of the three
             raise InvalidField("code came twice.", path="$.zip", hint="Send one of `source`, `zip` and `upload`.")
         if change.source is not UNSET:
-            name = _SOURCE_FILES[family(runtime)]
-            return await asyncio.to_thread(
-                from_files, {name: _encoded(change.source)}, executable={"main", "bootstrap"}
-            )
+            return await asyncio.to_thread(of_source, runtime, change.source)
         if change.zip is not UNSET:
             return await asyncio.to_thread(canonical, change.zip, limits=self._limits)
         if change.upload is not UNSET:
@@ -312,68 +275,3 @@ class ResourceManager:
 
     def _offered(self) -> str:
         return f"It offers: {', '.join(self._runtimes())}."
-
-
-def family(runtime: str) -> str:
-    """`python`, `nodejs`, `command` or `provided`: what decides about file names and handlers."""
-    return "python" if runtime.startswith("python") else runtime
-
-
-def _changed(function: Function, change: Change, runtime: str) -> Function:
-    settings = {
-        name: value
-        for name in (
-            "handler",
-            "memory_mb",
-            "auto_memory_mb",
-            "timeout_ms",
-            "environment",
-            "secrets",
-            "network",
-            "concurrency",
-            "retries",
-            "max_age_ms",
-            "idle_ttl_ms",
-            "http",
-        )
-        if (value := getattr(change, name)) is not UNSET
-    }
-    changed = structs.replace(function, runtime=runtime, note="", **settings)
-    if 0 < changed.auto_memory_mb < changed.memory_mb:
-        raise InvalidField(
-            f"memory cannot be raised to {changed.auto_memory_mb} MB where it is {changed.memory_mb} MB already.",
-            path="$.autoMemoryMb",
-            hint="Set `autoMemoryMb` to as much as `memoryMb` at least, or to 0 for a fixed memory.",
-        )
-    if changed.http is Http.PUBLIC and changed.tenant != DEFAULT_TENANT:
-        raise InvalidField(
-            f"a function of the tenant {changed.tenant!r} cannot be public: its address says nothing of tenants.",
-            path="$.http",
-            hint="Use `token`.",
-        )
-    return changed
-
-
-def _check_handler(function: Function, archive: Archive) -> None:
-    """The file that the handler names must be in the archive; everything else shows when the code is imported."""
-    kind = family(function.runtime)
-    module = _NAMED.get(kind) or (function.handler if kind == "command" else function.handler.rpartition(".")[0])
-    stem = module.removeprefix("./")
-    if kind == "python":
-        stem = stem.replace(".", "/")
-    if any(stem + suffix in archive.files for suffix in _MODULE_SUFFIXES[kind]):
-        return
-    have = ", ".join(sorted(name for name in archive.files if "/" not in name)[:8]) or "no files at the top"
-    wanted = " or ".join(stem + suffix for suffix in _MODULE_SUFFIXES[kind][:2]) if stem else "a module"
-    raise InvalidField(
-        f"the handler {function.handler[:200]!r} needs {wanted} in the archive, which has {have}.",
-        path="$.handler",
-        hint="Name it as `module.function`." if kind != "command" else "Name an executable of the archive.",
-    )
-
-
-def _encoded(source: str) -> bytes:
-    try:
-        return source.encode()
-    except UnicodeEncodeError as exc:
-        raise InvalidField(f"the source is not valid Unicode at character {exc.start}.", path="$.source") from exc

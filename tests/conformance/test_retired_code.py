@@ -9,10 +9,11 @@ import pytest
 from aws_services import AwsServices, TurnedClock
 from nanogrid.backends.aws import AwsBackend, open_aws
 from nanogrid.backends.aws.retired_code import KEPT, RetiredCode
+from nanogrid.change import Change
 from nanogrid.clock import Clock
 from nanogrid.errors import CodeNotFound, NameTaken
 from nanogrid.ports import Registry
-from nanogrid.resource_manager import Change, ResourceManager
+from nanogrid.resource_manager import ResourceManager
 
 RUNTIME = "python3.11"
 CODE = Change(runtime=RUNTIME, source="def handler(event, context):\n    return event\n")

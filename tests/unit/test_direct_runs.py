@@ -16,8 +16,8 @@ class Sent:
 
     def __init__(self, place):
         self.count = 0
-        queue, intake = place.backend.task_queue, place.backend.intake
-        queue.send, intake.take_in = self._counted(queue.send), self._counted(intake.take_in)
+        queue, acceptance = place.backend.task_queue, place.backend.acceptance
+        queue.send, acceptance.accept = self._counted(queue.send), self._counted(acceptance.accept)
 
     def _counted(self, send):
         async def counted(*args, **options):

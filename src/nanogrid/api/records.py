@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from nanogrid.aliases import Alias
+from nanogrid.change import Change
 from nanogrid.model import (
     MAX_AGE_MS,
     MAX_MEMORY_MB,
@@ -24,7 +25,6 @@ from nanogrid.model import (
     Scope,
     TenantUsage,
 )
-from nanogrid.resource_manager import Change
 from nanogrid.schedule import Missed, Overlap
 from nanogrid.scheduler import ScheduleChange
 

@@ -259,7 +259,7 @@ def _dispatcher(
         max_wait_s=_MAX_WAIT_S,
         fast_path=direct,
         # In two steps where they are traced, because each is a span of its own.
-        intake=None if config.traces else backend.intake,
+        acceptance=None if config.traces else backend.acceptance,
         admit_run=owners.quotas.admit_run,
         resolve=aliases.resolve,
     )

@@ -44,12 +44,12 @@ from nanogrid.ports.sandbox import (
 )
 
 __all__ = [
+    "Acceptance",
     "ArtifactStore",
     "Claim",
     "CodeStore",
     "DeadLetters",
     "FastPath",
-    "Intake",
     "Invocation",
     "Listener",
     "LogFeed",
@@ -463,11 +463,11 @@ class FastPath(ABC):
         """
 
 
-class Intake(ABC):
-    """Takes in what is promised, where run store and task queue share a disk and can share a commit."""
+class Acceptance(ABC):
+    """Accepts what is promised, where run store and task queue share a disk and can share a commit."""
 
     @abstractmethod
-    async def take_in(self, run: Run, task: Task) -> None:
+    async def accept(self, run: Run, task: Task) -> None:
         """Record a queued run and send its task, which can be received from now on; both survive a crash.
 
         Where it fails there is no run; a task that is left alone is let go by whoever takes it. Safe to cancel: what

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from aws_place import own_environment, place
+from nanogrid.change import Change
 from nanogrid.model import Run, RunStatus
-from nanogrid.resource_manager import Change
 
 
 def _most_at_once(runs: list[Run]) -> int:

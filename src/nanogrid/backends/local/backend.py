@@ -5,12 +5,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nanogrid.backends.local.acceptance import LocalAcceptance
 from nanogrid.backends.local.artifact_store import LocalArtifactStore
 from nanogrid.backends.local.code_store import LocalCodeStore
 from nanogrid.backends.local.database import open_database
 from nanogrid.backends.local.dead_letters import LocalDeadLetters
 from nanogrid.backends.local.folder_lock import locked_folder
-from nanogrid.backends.local.intake import LocalIntake
 from nanogrid.backends.local.log_feed import LocalLogFeed
 from nanogrid.backends.local.record_store import LocalRecordStore
 from nanogrid.backends.local.recovery import bury_dead, forget_files, requeue_orphans
@@ -24,10 +24,10 @@ from nanogrid.backends.local.uploads import LocalUploads
 from nanogrid.backends.local.vault import LocalVault
 from nanogrid.clock import Clock
 from nanogrid.ports import (
+    Acceptance,
     ArtifactStore,
     CodeStore,
     DeadLetters,
-    Intake,
     LogFeed,
     RecordStore,
     Registry,
@@ -49,7 +49,7 @@ class LocalBackend:
     registry: Registry
     run_store: RunStore
     task_queue: TaskQueue
-    intake: Intake
+    acceptance: Acceptance
     dead_letters: DeadLetters
     result_bus: ResultBus
     log_feed: LogFeed
@@ -100,7 +100,7 @@ async def open_local(
             registry=registry,
             run_store=run_store,
             task_queue=task_queue,
-            intake=LocalIntake(run_store, task_queue),
+            acceptance=LocalAcceptance(run_store, task_queue),
             dead_letters=LocalDeadLetters(task_queue, journal, clock),
             result_bus=LocalResultBus(),
             log_feed=LocalLogFeed(),

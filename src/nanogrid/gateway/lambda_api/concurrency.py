@@ -3,12 +3,12 @@
 from msgspec import structs
 
 from nanogrid.api.message import Answer
+from nanogrid.change import Change
 from nanogrid.gateway.lambda_api.call import Call, Shape
 from nanogrid.gateway.lambda_api.notes import keep, note_of
 from nanogrid.gateway.lambda_api.references import latest
 from nanogrid.gateway.lambda_api.validation import Constraints
 from nanogrid.model import Function
-from nanogrid.resource_manager import Change
 
 _MOST = 10_000
 #: AWS' own, where this grid has no limit.

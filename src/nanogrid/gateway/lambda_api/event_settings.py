@@ -6,13 +6,13 @@ from typing import Any
 from msgspec import UNSET, UnsetType, structs
 
 from nanogrid.api.message import Answer
+from nanogrid.change import Change
 from nanogrid.gateway.lambda_api.call import Call, Shape
 from nanogrid.gateway.lambda_api.notes import EventSettings, Kept, keep, note_of
 from nanogrid.gateway.lambda_api.references import LATEST, function_of, reference
 from nanogrid.gateway.lambda_api.refusals import invalid, not_found, unsupported
 from nanogrid.gateway.lambda_api.validation import Constraints
 from nanogrid.model import Function
-from nanogrid.resource_manager import Change
 
 #: What AWS does where nobody says otherwise.
 RETRIES = 2

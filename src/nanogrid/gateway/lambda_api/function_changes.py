@@ -9,6 +9,7 @@ from msgspec import structs
 
 from nanogrid.api.functions import forget
 from nanogrid.api.message import Answer
+from nanogrid.change import Change
 from nanogrid.errors import ArchiveRefused, NameTaken, NanoGridError
 from nanogrid.gateway.lambda_api.call import Call
 from nanogrid.gateway.lambda_api.configuration import just_created, just_updated, latest_configuration
@@ -29,7 +30,6 @@ from nanogrid.gateway.lambda_api.refusals import Refusal, conflict, invalid, pre
 from nanogrid.gateway.lambda_api.tags import check_tags
 from nanogrid.gateway.lambda_api.validation import Constraints
 from nanogrid.model import Function
-from nanogrid.resource_manager import Change
 
 #: What AWS gives whoever does not say otherwise.
 _TIMEOUT_MS = 3000

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from nanogrid.change import Change
 from nanogrid.gateway.lambda_api.call import Shape
 from nanogrid.gateway.lambda_api.configuration import ARCHITECTURE, STORAGE_MB
 from nanogrid.gateway.lambda_api.refusals import invalid, unsupported
 from nanogrid.gateway.lambda_api.runtimes import native
 from nanogrid.gateway.lambda_api.validation import Constraints
 from nanogrid.model import MAX_MEMORY_MB, MAX_TIMEOUT_MS, MIN_MEMORY_MB, Network
-from nanogrid.resource_manager import Change
 
 #: The tag that says what a function may reach: Lambda has no setting for it.
 NETWORK_TAG = "nanogrid:network"

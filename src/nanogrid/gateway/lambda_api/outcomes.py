@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
+from nanogrid.change import family
 from nanogrid.model import MAX_OUTPUT_BYTES, ErrorKind, Function, Run, RunError, RunStatus
-from nanogrid.resource_manager import family
 
 _TAIL_BYTES = 4096
 _IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")

@@ -6,13 +6,13 @@ A published version has the number that NanoGrid gave it, so that numbers rise, 
 from msgspec import structs
 
 from nanogrid.api.message import Answer
+from nanogrid.change import Change
 from nanogrid.gateway.lambda_api.call import Call, Shape
 from nanogrid.gateway.lambda_api.configuration import Configuration, code_of, version_configuration
 from nanogrid.gateway.lambda_api.notes import Kept, Published, keep_published, last_published, note_of
 from nanogrid.gateway.lambda_api.references import latest
 from nanogrid.gateway.lambda_api.refusals import invalid, precondition_failed
 from nanogrid.model import Function
-from nanogrid.resource_manager import Change
 
 
 class Publication(Shape, frozen=True, kw_only=True):

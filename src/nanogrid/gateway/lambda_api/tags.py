@@ -5,13 +5,13 @@ from collections.abc import Callable
 from msgspec import structs
 
 from nanogrid.api.message import Answer
+from nanogrid.change import Change
 from nanogrid.gateway.lambda_api.call import Call, Shape
 from nanogrid.gateway.lambda_api.members import network_of
 from nanogrid.gateway.lambda_api.notes import keep, note_of
 from nanogrid.gateway.lambda_api.references import function_of, reference
 from nanogrid.gateway.lambda_api.refusals import invalid
 from nanogrid.model import Function
-from nanogrid.resource_manager import Change
 
 _MOST = 50
 _MAX_KEY = 128

@@ -8,8 +8,8 @@ import pytest
 from msgspec import Raw
 
 from clocks import ManualClock
+from nanogrid.backends.local.acceptance import LocalAcceptance
 from nanogrid.backends.local.database import open_database
-from nanogrid.backends.local.intake import LocalIntake
 from nanogrid.backends.local.run_store import LocalRunStore
 from nanogrid.backends.local.schema import shipped_schema
 from nanogrid.backends.local.task_journal import TaskJournal
@@ -24,12 +24,12 @@ class Desk:
 
     def __init__(self, database, run_store, task_queue):
         self.database, self.run_store, self.task_queue = database, run_store, task_queue
-        self.intake = LocalIntake(run_store, task_queue)
+        self.acceptance = LocalAcceptance(run_store, task_queue)
         self.statements = []
 
     async def promise(self):
         run = some_run()
-        await self.intake.take_in(run, some_task(run_id=run.run_id))
+        await self.acceptance.accept(run, some_task(run_id=run.run_id))
         return run
 
     def said(self, beginning):
@@ -89,7 +89,7 @@ async def test_a_promise_that_the_disk_refuses_leaves_no_run(tmp_path):
     async with opened(tmp_path) as desk:
         await desk.database.write(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
         with pytest.raises(StoreUnavailable):
-            await desk.intake.take_in(run, some_task(run_id=run.run_id))
+            await desk.acceptance.accept(run, some_task(run_id=run.run_id))
         with pytest.raises(RunNotFound):
             await desk.run_store.get(run.run_id)
 
@@ -97,7 +97,7 @@ async def test_a_promise_that_the_disk_refuses_leaves_no_run(tmp_path):
 async def test_a_caller_who_is_gone_leaves_both_or_neither(tmp_path):
     run = some_run()
     async with opened(tmp_path) as desk:
-        taking = asyncio.create_task(desk.intake.take_in(run, some_task(run_id=run.run_id)))
+        taking = asyncio.create_task(desk.acceptance.accept(run, some_task(run_id=run.run_id)))
         await asyncio.sleep(0)
         taking.cancel()
         await asyncio.gather(taking, return_exceptions=True)

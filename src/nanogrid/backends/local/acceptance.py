@@ -4,10 +4,10 @@ from nanogrid.backends.local.run_store import LocalRunStore
 from nanogrid.backends.local.task_queue import LocalTaskQueue
 from nanogrid.errors import StoreUnavailable
 from nanogrid.model import Run, Task
-from nanogrid.ports import Intake
+from nanogrid.ports import Acceptance
 
 
-class LocalIntake(Intake):
+class LocalAcceptance(Acceptance):
     """Two rows for each promise, in one group: written with one wait for the disk."""
 
     def __init__(self, run_store: LocalRunStore, task_queue: LocalTaskQueue) -> None:
@@ -15,7 +15,7 @@ class LocalIntake(Intake):
         self._run_store = run_store
         self._task_queue = task_queue
 
-    async def take_in(self, run: Run, task: Task) -> None:
+    async def accept(self, run: Run, task: Task) -> None:
         """See the port. What there is no room for is refused before anything is written."""
         self._task_queue.check_room(task)
         recorded, sent = self._run_store.record(run), self._task_queue.record(task)
