@@ -9,6 +9,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from nanogrid.backends.aws.cancellation import heed_cancellation
 from nanogrid.backends.aws.subscriptions import Subscriptions
 from nanogrid.backends.followers import Followers, lines_lost
 from nanogrid.model import LogLine
@@ -63,6 +64,7 @@ class AwsLogFeed(LogFeed):
             while self._waiting:
                 with suppress(RedisError, OSError):
                     await self._pass_on()
+                heed_cancellation()
 
     async def _pass_on(self) -> None:
         lines = [self._waiting.popleft() for _ in range(min(len(self._waiting), _LINES_AT_ONCE))]

@@ -11,6 +11,8 @@ from contextlib import suppress
 from redis.asyncio import Connection, Redis
 from redis.exceptions import RedisError
 
+from nanogrid.backends.aws.cancellation import heed_cancellation
+
 #: Hears what is published on a channel; None says that something may have been missed.
 Hearer = Callable[[bytes | None], None]
 
@@ -85,6 +87,7 @@ class Subscriptions:
             await connection.connect()  # type: ignore[no-untyped-call]
         finally:
             self._tried.set()
+        heed_cancellation()
         # Whoever came while there was nothing has to be subscribed first; then everybody may have missed something.
         self._commands.clear()
         self._commands.extend(("SUBSCRIBE", channel) for channel in self._hearers)

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 
+from nanogrid.backends.aws.cancellation import heed_cancellation
 from nanogrid.backends.aws.slots import HOLD_EVERY_S, Limit, Slots, limits_of
 from nanogrid.backends.lanes import Lanes, QueuedTask
 from nanogrid.clock import Clock
@@ -85,6 +86,7 @@ class Turns:
         """Hold the slots of what runs here until cancelled."""
         await self._slots.begin()
         while True:
+            heed_cancellation()
             await self._clock.sleep(HOLD_EVERY_S)
             async with self._lock:
                 held: defaultdict[str, list[str]] = defaultdict(list)
