@@ -1,6 +1,5 @@
 """Which packages a part of NanoGrid needs, in the versions that are installed here, and where their files are."""
 
-import platform
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -105,9 +104,9 @@ def _requirements(one: Distribution, extras: set[str], target: Target) -> list[R
     ]
 
 
-def _versions(target: Target) -> set[str]:
-    """The patch versions that it may meet: a later one on AWS; this one where an emulator runs it here."""
-    return {f"{target.python}.9"} | ({platform.python_version()} if target.is_here else set())
+def _versions(target: Target) -> tuple[str, ...]:
+    """The first patch version and a late one: whichever the place has, all that it needs is there."""
+    return f"{target.python}.0", f"{target.python}.9"
 
 
 def _environment(target: Target, version: str, extra: str) -> dict[str, str | set[str]]:
