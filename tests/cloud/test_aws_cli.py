@@ -75,7 +75,7 @@ def test_a_grid_is_made_found_unchanged_removed_and_taken_back_with_its_data(aws
     assert {alarm["name"] for alarm in status["alarms"]} == {"nanogrid-backlog", "nanogrid-idle", "nanogrid-stuck"}
     assert status["backlog"] == {"waiting": 0, "inFlight": 0, "delayed": 0, "givenUp": 0}
     assert "its data stays" in gone.stdout
-    assert "taken back" in back.stdout
+    assert "taken back" in back.stdout, f"{back.stderr}{back.exception!r}"
     assert re.search(r"IMPORT_COMPLETE +CodeBucket$", back.stdout, re.MULTILINE)
     assert account("s3").get_object(Bucket=_bucket(aws), Key="code/x")["Body"].read() == b"kept"
     assert _digests(account("ssm")) == digests

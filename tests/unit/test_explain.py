@@ -16,7 +16,18 @@ from nanogrid.api.explain.facts import Facts
 from nanogrid.api.explain.waits import waiting
 from nanogrid.api.services import WorkerState
 from nanogrid.cli.main import make_app
-from nanogrid.model import Depth, ErrorKind, Outcome, Place, Quota, RunError, RunStatus, Standing, Usage
+from nanogrid.model import (
+    MAX_OUTPUT_BYTES,
+    Depth,
+    ErrorKind,
+    Outcome,
+    Place,
+    Quota,
+    RunError,
+    RunStatus,
+    Standing,
+    Usage,
+)
 from records import some_function, some_run
 
 
@@ -76,7 +87,7 @@ async def test_every_kind_of_failure_has_its_cause_and_something_to_do(kind):
         (
             ErrorKind.RESULT_TOO_LARGE,
             {},
-            {"name": "output", "value": 6 * 1024**2, "unit": "bytes", "used": None},
+            {"name": "output", "value": MAX_OUTPUT_BYTES, "unit": "bytes", "used": None},
             "nanogrid deploy PATH --name hello",
         ),
         (ErrorKind.EXCEPTION, {}, None, """nanogrid run hello --async --input '{"n":1}'"""),

@@ -75,7 +75,7 @@ class AwsBackend:
     #: Ends the runs that SQS gave up on. Workers run it; the control plane need not.
     undertaker: Undertaker
     #: None: no step takes both a run and its task here, for they lie with two services.
-    intake: None = None
+    acceptance: None = None
     #: What becomes of code that no function uses any more. The control plane's to know.
     retired_code: RetiredCode
 

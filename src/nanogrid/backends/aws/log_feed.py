@@ -9,7 +9,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from nanogrid.backends.aws.cancellation import heed_cancellation
+from nanogrid.backends.aws.cancellation import heeding_cancellation
 from nanogrid.backends.aws.subscriptions import Subscriptions
 from nanogrid.backends.followers import Followers, lines_lost
 from nanogrid.model import LogLine
@@ -62,9 +62,8 @@ class AwsLogFeed(LogFeed):
             await self._written.wait()
             self._written.clear()
             while self._waiting:
-                with suppress(RedisError, OSError):
+                with suppress(RedisError, OSError), heeding_cancellation():
                     await self._pass_on()
-                heed_cancellation()
 
     async def _pass_on(self) -> None:
         lines = [self._waiting.popleft() for _ in range(min(len(self._waiting), _LINES_AT_ONCE))]

@@ -13,7 +13,7 @@ from msgspec import UNSET, structs
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from nanogrid.backends.aws.cancellation import heed_cancellation
+from nanogrid.backends.aws.cancellation import heeding_cancellation
 from nanogrid.backends.aws.subscriptions import Subscriptions
 from nanogrid.backends.followers import Followers
 from nanogrid.errors import NanoGridError
@@ -149,8 +149,8 @@ class _AwsListener(Listener):
             if self._dismissed:
                 self._dismissed = False
                 return None
-            run = await self._look(max(0.0, deadline - loop.time()) + _OVERTIME_S)
-            heed_cancellation()
+            with heeding_cancellation():
+                run = await self._look(max(0.0, deadline - loop.time()) + _OVERTIME_S)
             if run is not None or loop.time() >= deadline:
                 return run
             pause = min(pause * 2, _LAST_PAUSE_S)

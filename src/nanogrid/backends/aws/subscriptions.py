@@ -11,7 +11,7 @@ from contextlib import suppress
 from redis.asyncio import Connection, Redis
 from redis.exceptions import RedisError
 
-from nanogrid.backends.aws.cancellation import heed_cancellation
+from nanogrid.backends.aws.cancellation import heeding_cancellation
 
 #: Hears what is published on a channel; None says that something may have been missed.
 Hearer = Callable[[bytes | None], None]
@@ -84,10 +84,10 @@ class Subscriptions:
 
     async def _serve(self, connection: Connection) -> None:
         try:
-            await connection.connect()  # type: ignore[no-untyped-call]
+            with heeding_cancellation():
+                await connection.connect()  # type: ignore[no-untyped-call]
         finally:
             self._tried.set()
-        heed_cancellation()
         # Whoever came while there was nothing has to be subscribed first; then everybody may have missed something.
         self._commands.clear()
         self._commands.extend(("SUBSCRIBE", channel) for channel in self._hearers)

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 
-from nanogrid.backends.aws.cancellation import heed_cancellation
+from nanogrid.backends.aws.cancellation import heeding_cancellation
 from nanogrid.backends.aws.slots import HOLD_EVERY_S, Limit, Slots, limits_of
 from nanogrid.backends.lanes import Lanes, QueuedTask
 from nanogrid.clock import Clock
@@ -84,16 +84,17 @@ class Turns:
 
     async def run(self) -> None:
         """Hold the slots of what runs here until cancelled."""
-        await self._slots.begin()
+        with heeding_cancellation():
+            await self._slots.begin()
         while True:
-            heed_cancellation()
             await self._clock.sleep(HOLD_EVERY_S)
             async with self._lock:
                 held: defaultdict[str, list[str]] = defaultdict(list)
                 for receipt, limits in self._slotted.items():
                     for limit in limits:
                         held[limit.key].append(receipt)
-                await self._slots.hold(held)
+                with heeding_cancellation():
+                    await self._slots.hold(held)
 
     async def close(self) -> None:
         """Return when every slot that was let go is given back, or Redis took too long over it."""
