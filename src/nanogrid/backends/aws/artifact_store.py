@@ -1,16 +1,14 @@
 """The files that runs left, on S3: an object for each, below one prefix for each run."""
 
 import asyncio
-import hashlib
-import re
 
 from nanogrid.backends.aws.bucket import Bucket
 from nanogrid.backends.aws.tables import ARTIFACT_PREFIX
+from nanogrid.backends.digests import digest_of, is_digest
 from nanogrid.errors import ArtifactNotFound, CodeCorrupt
 from nanogrid.identifiers import is_run_id
 from nanogrid.ports import ArtifactStore
 
-_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 #: How long an address may be used, in seconds.
 _ADDRESS_VALID_S = 300
 
@@ -24,7 +22,7 @@ class AwsArtifactStore(ArtifactStore):
 
     async def put(self, run_id: str, content: bytes) -> str:
         """See the port."""
-        digest = await asyncio.to_thread(_digest_of, content)
+        digest = await asyncio.to_thread(digest_of, content)
         await self._bucket.put(_key(run_id, digest), content)
         return digest
 
@@ -33,7 +31,7 @@ class AwsArtifactStore(ArtifactStore):
         content = await self._bucket.get(_key(run_id, digest))
         if content is None:
             raise _not_found(run_id)
-        if await asyncio.to_thread(_digest_of, content) != digest:
+        if await asyncio.to_thread(digest_of, content) != digest:
             raise CodeCorrupt(f"the bytes stored for {digest} do not match it.", hint="Run the function again.")
         return content
 
@@ -54,14 +52,10 @@ class AwsArtifactStore(ArtifactStore):
 
 def _key(run_id: str, digest: str) -> str:
     # Both become part of a URL, so nothing else may pass.
-    if not is_run_id(run_id) or not _DIGEST.match(digest):
+    if not is_run_id(run_id) or not is_digest(digest):
         raise _not_found(run_id)
     return f"{ARTIFACT_PREFIX}{run_id}/{digest}"
 
 
 def _not_found(run_id: str) -> ArtifactNotFound:
     return ArtifactNotFound(f"nothing is kept under that digest for the run {run_id[:80]!r}.")
-
-
-def _digest_of(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -2,16 +2,14 @@
 
 import asyncio
 import base64
-import hashlib
-import re
 
 from nanogrid.backends.aws.bucket import Bucket
 from nanogrid.backends.aws.tables import UPLOAD_PREFIX
+from nanogrid.backends.digests import digest_of, is_digest
 from nanogrid.errors import UploadNotFound
 from nanogrid.model import UploadPlace
 from nanogrid.ports import Uploads
 
-_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _VALID_S = 900
 
 
@@ -38,19 +36,19 @@ class AwsUploads(Uploads):
 
     async def keep(self, content: bytes, *, tenant: str) -> None:
         """See the port."""
-        await self._bucket.put(_key(await asyncio.to_thread(_digest_of, content), tenant), content)
+        await self._bucket.put(_key(await asyncio.to_thread(digest_of, content), tenant), content)
 
     async def get(self, digest: str, *, tenant: str) -> bytes:
         """See the port."""
         content = await self._bucket.get(_key(digest, tenant))
-        if content is None or await asyncio.to_thread(_digest_of, content) != digest:
+        if content is None or await asyncio.to_thread(digest_of, content) != digest:
             raise _not_found(digest)
         return content
 
 
 def _key(digest: str, tenant: str) -> str:
     # A digest becomes part of a URL, so nothing else may pass.
-    if not _DIGEST.match(digest):
+    if not is_digest(digest):
         raise _not_found(digest)
     return f"{UPLOAD_PREFIX}{tenant}/{digest}"
 
@@ -61,7 +59,3 @@ def _not_found(digest: str) -> UploadNotFound:
         path="$.upload",
         hint="Send it, then deploy again.",
     )
-
-
-def _digest_of(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -5,19 +5,17 @@ No name that a function chose ever becomes a name here.
 
 import asyncio
 import contextlib
-import hashlib
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from nanogrid.backends.digests import digest_of, is_digest
 from nanogrid.backends.local.faults import translated
 from nanogrid.backends.local.whole_file import write_whole
 from nanogrid.errors import ArtifactNotFound, CodeCorrupt
 from nanogrid.identifiers import is_run_id
 from nanogrid.ports import ArtifactStore
 
-_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 #: So many last characters of a run's id, which are chance, keep folders small.
 _SHARD = 2
 
@@ -63,7 +61,7 @@ class LocalArtifactStore(ArtifactStore):
         await asyncio.gather(*self._forgetting, return_exceptions=True)
 
     def _put(self, run_id: str, content: bytes) -> str:
-        digest = hashlib.sha256(content).hexdigest()
+        digest = digest_of(content)
         path = self._path(run_id, digest)
         with translated(f"storing a file of the run {run_id}"):
             write_whole(path, content)
@@ -76,7 +74,7 @@ class LocalArtifactStore(ArtifactStore):
                 content = path.read_bytes()
             except FileNotFoundError:
                 raise _not_found(run_id) from None
-        if hashlib.sha256(content).hexdigest() != digest:
+        if digest_of(content) != digest:
             raise CodeCorrupt(f"the bytes stored in {path} do not match their digest.", hint="Run the function again.")
         return content
 
@@ -92,7 +90,7 @@ class LocalArtifactStore(ArtifactStore):
 
     def _path(self, run_id: str, digest: str) -> Path:
         # Both become a path, so nothing else may pass.
-        if not is_run_id(run_id) or not _DIGEST.match(digest):
+        if not is_run_id(run_id) or not is_digest(digest):
             raise _not_found(run_id)
         return self._of(run_id) / digest
 

@@ -1,16 +1,13 @@
 """The code store as a folder: a file per content, named by its digest."""
 
 import asyncio
-import hashlib
-import re
 from pathlib import Path
 
+from nanogrid.backends.digests import digest_of, is_digest
 from nanogrid.backends.local.faults import translated
 from nanogrid.backends.local.whole_file import write_whole
 from nanogrid.errors import CodeCorrupt, CodeNotFound
 from nanogrid.ports import CodeStore
-
-_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class LocalCodeStore(CodeStore):
@@ -33,11 +30,11 @@ class LocalCodeStore(CodeStore):
         await asyncio.to_thread(self._delete, digest)
 
     def _put(self, content: bytes) -> str:
-        digest = hashlib.sha256(content).hexdigest()
+        digest = digest_of(content)
         path = self._path(digest)
         with translated(f"storing code as {path}"):
             # What is there is written again where it has rotted: put heals.
-            if not path.exists() or _digest_of(path.read_bytes()) != digest:
+            if not path.exists() or digest_of(path.read_bytes()) != digest:
                 write_whole(path, content)
         return digest
 
@@ -46,14 +43,14 @@ class LocalCodeStore(CodeStore):
         content = _read(path)
         if content is None:
             raise _not_found(digest)
-        if _digest_of(content) != digest:
+        if digest_of(content) != digest:
             raise CodeCorrupt(
                 f"the bytes stored for {digest} in {path.parent} do not match it.", hint="Deploy the code again."
             )
         return content
 
     def _delete(self, digest: str) -> None:
-        if not _DIGEST.match(digest):
+        if not is_digest(digest):
             return
         path = self._path(digest)
         with translated(f"deleting code from {path}"):
@@ -61,17 +58,13 @@ class LocalCodeStore(CodeStore):
 
     def _path(self, digest: str) -> Path:
         # A digest becomes a path, so nothing else may pass.
-        if not _DIGEST.match(digest):
+        if not is_digest(digest):
             raise _not_found(digest)
         return self._folder / digest[:2] / digest[2:4] / digest
 
 
 def _not_found(digest: str) -> CodeNotFound:
     return CodeNotFound(f"the code store has nothing under {digest[:80]!r}.")
-
-
-def _digest_of(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _read(path: Path) -> bytes | None:

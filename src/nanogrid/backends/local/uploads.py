@@ -1,19 +1,17 @@
 """Archives that are sent ahead, as files: through the gateway, which takes them whole."""
 
 import asyncio
-import hashlib
 import os
-import re
 import secrets
 from pathlib import Path
 
+from nanogrid.backends.digests import digest_of, is_digest
 from nanogrid.backends.local.faults import translated
 from nanogrid.clock import Clock
 from nanogrid.errors import UploadNotFound
 from nanogrid.model import UploadPlace
 from nanogrid.ports import Uploads
 
-_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _KEPT_S = 86_400
 #: Archives of one tenant that are kept at once; the oldest makes room.
 _MOST = 8
@@ -40,7 +38,7 @@ class LocalUploads(Uploads):
         return await asyncio.to_thread(self._get, digest, self._folder / tenant)
 
     def _keep(self, content: bytes, folder: Path) -> None:
-        path = folder / hashlib.sha256(content).hexdigest()
+        path = folder / digest_of(content)
         beside, now = folder / f".{secrets.token_hex(8)}", self._clock.now().timestamp()
         with translated(f"keeping an upload as {path}"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -54,14 +52,14 @@ class LocalUploads(Uploads):
 
     def _get(self, digest: str, folder: Path) -> bytes:
         # A digest becomes a path, so nothing else may pass.
-        if not _DIGEST.match(digest):
+        if not is_digest(digest):
             raise _not_found(digest)
         with translated(f"reading an upload from {folder}"):
             try:
                 content = (folder / digest).read_bytes()
             except FileNotFoundError:
                 raise _not_found(digest) from None
-        if hashlib.sha256(content).hexdigest() != digest:
+        if digest_of(content) != digest:
             raise _not_found(digest)
         return content
 
