@@ -75,7 +75,7 @@ async def test_a_driver_is_closed_though_a_cell_does_not_end(tmp_path: Path) -> 
     cell = (await new_inmate(driver)).cell
     await driver.close()
 
-    await until(cell._killing.done)
+    await until(lambda: cell._removal.over)
     assert driver._cells == {cell}
     cell.close_ends()
 

@@ -13,6 +13,7 @@ from nanogrid.sandbox.cell import Cell, Ending
 from nanogrid.sandbox.docker_memory import MemoryGroup, find_memory_group, is_first_of
 from nanogrid.sandbox.docker_policy import CODE
 from nanogrid.sandbox.engine import Engine
+from nanogrid.sandbox.removal import Removal
 from nanogrid.sandbox.spawner import Ends
 from nanogrid.sandbox.workspace import Slot, link_tree, remove_tree
 
@@ -21,9 +22,8 @@ _MB = 1024 * 1024
 _SIGNAL_BASE = 128
 #: How much of what a runtime said before it failed to start is worth an error message, in bytes.
 _LAST_WORDS = 2048
-#: How long `kill` waits for the engine at most, in seconds, and how long the engine is left alone where it can't.
+#: How long `kill` waits for the engine at most, in seconds.
 _GONE_WITHIN_S = 10.0
-_NEXT_TRY_S = 0.5
 
 
 class DockerCell(Cell):
@@ -52,8 +52,7 @@ class DockerCell(Cell):
         self._engine = engine
         self._memory_bytes = memory_bytes
         self._memory_group: MemoryGroup | None = None
-        self._on_gone = on_gone
-        self._killing: asyncio.Task[None] | None = None
+        self._removal = Removal(self._is_gone, lambda: on_gone(self), within_s=_GONE_WITHIN_S)
 
     async def find_process(self, container: str) -> None:
         """Find the running container, of which this is the id, without the engine from now on, where that can be."""
@@ -89,14 +88,11 @@ class DockerCell(Cell):
 
         Where the engine can't it is asked again until it can: what was to be ended must not run on.
         """
-        if self._killing is None:
-            self._killing = asyncio.create_task(self._end())
-        await asyncio.wait([self._killing], timeout=_GONE_WITHIN_S)
+        await self._removal.done()
 
     def abandon(self) -> None:
         """Leave what the engine has not removed yet to the next start's sweep."""
-        if self._killing is not None:
-            self._killing.cancel()
+        self._removal.abandon()
 
     def close_ends(self) -> None:
         """For a cell that no guard has taken over."""
@@ -121,11 +117,6 @@ class DockerCell(Cell):
         if self._memory_group is None or not self._memory_group.raise_limit(size):
             await self._engine.limit_memory(self.name, size)
         self._memory_bytes = size
-
-    async def _end(self) -> None:
-        while not await self._is_gone():  # noqa: ASYNC110 - an engine that can again is no event
-            await asyncio.sleep(_NEXT_TRY_S)
-        self._on_gone(self)
 
     async def _is_gone(self) -> bool:
         try:

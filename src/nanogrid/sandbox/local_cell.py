@@ -18,6 +18,7 @@ from nanogrid.sandbox.cgroups import Cgroup
 from nanogrid.sandbox.child import Child, Process, Watched, readable
 from nanogrid.sandbox.machine import Machine
 from nanogrid.sandbox.memory_watch import Ceiling
+from nanogrid.sandbox.removal import Removal
 from nanogrid.sandbox.spawner import Ends
 from nanogrid.sandbox.workspace import Slot, link_tree, remove_tree
 
@@ -27,9 +28,8 @@ _FEW_FILES = 32
 #: How often, 5 ms apart, killing is tried: what can't be ended in a second hangs in the kernel.
 _KILL_ROUNDS = 200
 _KILL_PAUSE_S = 0.005
-#: How long `kill` waits at most, in seconds, and from one try to end what takes longer until the next.
+#: How long `kill` waits at most, in seconds.
 _GONE_WITHIN_S = 2.0
-_NEXT_TRY_S = 0.5
 #: How much of what a runtime said before it failed to start is worth an error message, in bytes.
 _LAST_WORDS = 2048
 
@@ -63,12 +63,11 @@ class LocalCell(Cell):
         self.slot = launched.slot
         self._machine = machine
         self._child = Child(launched.process)
-        self._on_gone = on_gone
         self._apart = apart
         self._runtime: Watched | None = None
         self._cgroup = launched.cgroup
         self._exceeded_memory = False
-        self._killing: asyncio.Task[None] | None = None
+        self._removal = Removal(self._is_gone, lambda: on_gone(self), within_s=_GONE_WITHIN_S)
 
     # What walls decide
 
@@ -143,14 +142,11 @@ class LocalCell(Cell):
 
     async def kill(self) -> None:
         """See `Cell`. Cancelling it does not stop it."""
-        if self._killing is None:
-            self._killing = asyncio.create_task(self._end())
-        await asyncio.wait([self._killing], timeout=_GONE_WITHIN_S)
+        await self._removal.done()
 
     def abandon(self) -> None:
         """Leave what has not ended yet, though killed, to the next start's sweep."""
-        if self._killing is not None:
-            self._killing.cancel()
+        self._removal.abandon()
 
     def close_ends(self) -> None:
         """For a cell that no guard has taken over."""
@@ -174,15 +170,9 @@ class LocalCell(Cell):
         # The guard sees the end of the runtime, asks how it ended, and then calls `kill` itself.
         processes.kill_all(self.members)
 
-    async def _end(self) -> None:
+    async def _is_gone(self) -> bool:
+        # While the number is ours: the next cell that has it is watched under it.
         self._machine.memory_watch.remove(self.slot.number)
-        # Slot and user are given back however long it takes: the kernel may have a full /tmp to free before a process
-        # is gone, and functions that fill theirs would otherwise use up what there is.
-        while not await self._has_ended():  # noqa: ASYNC110 - a folder that can be removed is no event
-            await asyncio.sleep(_NEXT_TRY_S)
-        self._on_gone(self)
-
-    async def _has_ended(self) -> bool:
         return await self.end_processes() and await self._remove_cgroup() and await asyncio.to_thread(self._remove_slot)
 
     async def _remove_cgroup(self) -> bool:
